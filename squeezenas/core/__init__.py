@@ -1,0 +1,1 @@
+"""Nouns, registry and recipes. Nothing here imports torch."""

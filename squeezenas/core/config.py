@@ -1,0 +1,178 @@
+"""The schema of a search: every key with its default and meaning, and nothing else accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Size = tuple[Positive, Positive]
+
+
+class Strict(BaseModel):
+    """A group of keys: unknown ones are errors, values do not change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Optimiser(Strict):
+    """The optimiser of the supernet's weights."""
+
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    """Update rule; momentum is used by sgd alone."""
+    lr: float = Field(0.1, gt=0)
+    """Peak learning rate."""
+    momentum: Fraction = 0.9
+    """Momentum of sgd."""
+    weight_decay: float = Field(5e-4, ge=0)
+    """L2 penalty (decoupled in adamw); never applied to batch norms and biases."""
+    clip: float = Field(5.0, ge=0)
+    """Largest gradient norm; 0 switches clipping off."""
+    schedule: Literal["cosine", "poly", "constant"] = "cosine"
+    """How the learning rate falls over all weight steps."""
+    warmup_steps: int = Field(0, ge=0)
+    """Steps in which the learning rate rises linearly from 0."""
+
+
+class ArchitectureOptimiser(Strict):
+    """The optimiser of the architecture parameters."""
+
+    name: Literal["adam", "sgd"] = "adam"
+    """Update rule."""
+    lr: float = Field(0.01, gt=0)
+    """Learning rate, constant."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Moment decay rates of adam."""
+    weight_decay: float = Field(5e-4, ge=0)
+    """L2 penalty on the architecture parameters."""
+
+
+class Temperature(Strict):
+    """Temperature of the Gumbel-softmax."""
+
+    schedule: Literal["linear", "exponential"] = "exponential"
+    """Shape of the fall from `start` to `end`."""
+    start: float = Field(5.0, gt=0)
+    """Temperature at the first architecture step."""
+    end: float = Field(0.1, gt=0)
+    """Temperature at the last epoch."""
+
+
+class Strategy(Strict):
+    """What moves through the space."""
+
+    name: str = "gumbel"
+    """A registered strategy."""
+    sampling: Literal["soft", "hard"] = "soft"
+    """soft: a mixture of all candidates an image (the paper); hard: one candidate a batch, straight-through."""
+    optimiser: ArchitectureOptimiser = ArchitectureOptimiser()
+    """Optimiser of the architecture parameters."""
+    temperature: Temperature = Temperature()
+    """Gumbel-softmax temperature."""
+
+
+class Cost(Strict):
+    """What a network may cost, and how the search pays for it."""
+
+    kind: Literal["macs", "parameters", "latency"] = "macs"
+    """macs in GMACs, parameters in millions, latency in milliseconds on the device at hand."""
+    target: float = Field(gt=0)
+    """The chosen network costs at most this much."""
+    resolution: Size
+    """Height and width of the image that is priced."""
+    penalty: Literal["target", "additive", "fbnet", "mnasnet"] = "target"
+    """target: multiplier adapted until the expected cost meets the target; additive: loss + multiplier * cost
+    (SqueezeNAS); fbnet: loss * alpha * log(cost)^beta; mnasnet: loss * (cost / target)^exponent."""
+    multiplier: float = Field(0.1, ge=0)
+    """Weight of the cost in `additive`, its start in `target`."""
+    rate: float = Field(0.05, gt=0)
+    """How fast `target` adapts its multiplier, per step and relative excess."""
+    alpha: float = Field(0.2, gt=0)
+    """FBNet's alpha (arXiv:1812.03443, eq. 2)."""
+    beta: float = Field(0.6, gt=0)
+    """FBNet's beta: the logarithm is raised, not its argument."""
+    exponent: float = Field(0.07, gt=0)
+    """MnasNet's w with its sign turned (arXiv:1807.11626, eq. 2): a loss grows with cost."""
+    table: Path | None = None
+    """A saved latency table to use instead of measuring one."""
+
+
+class Augmentation(Strict):
+    """What a training image goes through before it is cropped."""
+
+    scale: tuple[float, float] = (0.5, 2.0)
+    """Smallest and largest resize factor, drawn uniformly."""
+    flip: Fraction = 0.5
+    """Probability of a horizontal flip."""
+    colour: float = Field(0.2, ge=0, le=1)
+    """Strength of brightness, contrast, saturation and hue jitter."""
+
+
+class Select(Strict):
+    """How the final network is chosen."""
+
+    protocol: Literal["clean", "paper"] = "clean"
+    """clean: chosen on held-out training frames, reported on val; paper: chosen and reported on val."""
+    candidates: Positive = 100
+    """Networks sampled from the learned distribution, beside its argmax."""
+    random: int = Field(20, ge=0)
+    """Random networks of the same cost, scored the same way."""
+    recalibration_batches: int = Field(20, ge=0)
+    """Training batches that re-estimate each network's batch-norm statistics; 0 keeps the supernet's."""
+    images: int = Field(0, ge=0)
+    """Largest number of frames a network is chosen on; 0: all."""
+    held_out: Fraction = 0.1
+    """Share of the training frames kept for choosing under the clean protocol."""
+
+
+class SearchRegime(Strict):
+    """One experiment: how a space is searched."""
+
+    description: str = ""
+    """One line, shown by --help."""
+    space: str
+    """A registered search space."""
+    head: Literal["lr_aspp", "deeplabv3plus"] = "lr_aspp"
+    """Segmentation head."""
+    strategy: Strategy = Strategy()
+    """What moves through the space."""
+    cost: Cost
+    """What a network may cost."""
+    epochs: Positive
+    """Epochs, warm-up included."""
+    warmup_epochs: int = Field(0, ge=0)
+    """First epochs, in which only the convolutions learn."""
+    steps_per_epoch: int = Field(0, ge=0)
+    """Weight steps an epoch; 0: one pass over the weight half."""
+    batch_size: Positive
+    """Images a step over all processes."""
+    crop: Size
+    """Height and width of a training crop, multiples of 32."""
+    augmentation: Augmentation = Augmentation()
+    """What training images go through."""
+    optimiser: Optimiser = Optimiser()
+    """Optimiser of the supernet's weights."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the network; architecture parameters and cost are always float32. auto: fp16 on GPUs, else fp32."""
+    memory: Literal["full", "lean"] = "full"
+    """lean recomputes in the backward pass: less memory, more time."""
+    max_bad_steps: Positive = 50
+    """Consecutive non-finite steps after which the search stops."""
+    select: Select = Select()
+    """How the final network is chosen."""
+
+
+class Tracking(Strict):
+    """Where metrics go beside `metrics.jsonl`."""
+
+    project: str = "squeezenas"
+    """W&B project."""
+    entity: str | None = None
+    """W&B team or user."""
+    mode: Literal["online", "offline"] = "offline"
+    """W&B mode; offline needs no account."""
+    tags: list[str] = []
+    """W&B tags."""
