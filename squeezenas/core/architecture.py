@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Choice:
-    """One decision of a space: its key (`unit03`) and its options in order (`k3_e1_g1`, ..., `skip`)."""
+    """One decision of a space: its key (`unit03`) and its options (`k3_e1_g1`, ..., `skip`)."""
 
     key: str
     options: tuple[str, ...]
@@ -15,7 +15,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One option index for each choice of the space named `space`. Hashable; text lives with the space."""
+    """One option index for each choice of the space named `space`; text lives with the space."""
 
     space: str
     picks: tuple[int, ...]

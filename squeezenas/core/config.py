@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -15,7 +15,13 @@ Size = tuple[Positive, Positive]
 class Strict(BaseModel):
     """A group of keys: unknown ones are errors, values do not change after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        coerce_numbers_to_str=True,  # `name=2024` and `tags=[7]` mean text
+    )
 
 
 class Optimiser(Strict):
@@ -49,6 +55,13 @@ class ArchitectureOptimiser(Strict):
     weight_decay: float = Field(5e-4, ge=0)
     """L2 penalty on the architecture parameters."""
 
+    @field_validator("betas")
+    @classmethod
+    def _decay(cls, betas: tuple[float, float]) -> tuple[float, float]:
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"both rates must be at least 0 and below 1, got {list(betas)}")
+        return betas
+
 
 class Temperature(Strict):
     """Temperature of the Gumbel-softmax."""
@@ -57,8 +70,16 @@ class Temperature(Strict):
     """Shape of the fall from `start` to `end`."""
     start: float = Field(5.0, gt=0)
     """Temperature at the first architecture step."""
-    end: float = Field(0.1, gt=0)
+    end: float = Field(0.1, gt=0, validate_default=True)
     """Temperature at the last epoch."""
+
+    @field_validator("end")
+    @classmethod
+    def _falls(cls, end: float, info: ValidationInfo) -> float:
+        start = info.data.get("start", end)
+        if end > start:
+            raise ValueError(f"must be at most start = {start:g}, got {end:g}: temperatures fall")
+        return end
 
 
 class Strategy(Strict):
@@ -67,7 +88,8 @@ class Strategy(Strict):
     name: str = "gumbel"
     """A registered strategy."""
     sampling: Literal["soft", "hard"] = "soft"
-    """soft: a mixture of all candidates an image (the paper); hard: one candidate a batch, straight-through."""
+    """soft: a mixture of all candidates an image (the paper); hard: one candidate a batch,
+    straight-through."""
     optimiser: ArchitectureOptimiser = ArchitectureOptimiser()
     """Optimiser of the architecture parameters."""
     temperature: Temperature = Temperature()
@@ -84,8 +106,9 @@ class Cost(Strict):
     resolution: Size
     """Height and width of the image that is priced."""
     penalty: Literal["target", "additive", "fbnet", "mnasnet"] = "target"
-    """target: multiplier adapted until the expected cost meets the target; additive: loss + multiplier * cost
-    (SqueezeNAS); fbnet: loss * alpha * log(cost)^beta; mnasnet: loss * (cost / target)^exponent."""
+    """target: multiplier adapted until the expected cost meets the target; additive: loss +
+    multiplier * cost (SqueezeNAS); fbnet: loss * alpha * log(cost)^beta; mnasnet: loss *
+    (cost / target)^exponent."""
     multiplier: float = Field(0.1, ge=0)
     """Weight of the cost in `additive`, its start in `target`."""
     rate: float = Field(0.05, gt=0)
@@ -99,6 +122,14 @@ class Cost(Strict):
     table: Path | None = None
     """A saved latency table to use instead of measuring one."""
 
+    @field_validator("table")
+    @classmethod
+    def _latency_only(cls, table: Path | None, info: ValidationInfo) -> Path | None:
+        kind = info.data.get("kind", "latency")
+        if table is not None and kind != "latency":
+            raise ValueError(f"only kind=latency reads a table, and kind is {kind}; leave it out")
+        return table
+
 
 class Augmentation(Strict):
     """What a training image goes through before it is cropped."""
@@ -110,22 +141,39 @@ class Augmentation(Strict):
     colour: float = Field(0.2, ge=0, le=1)
     """Strength of brightness, contrast, saturation and hue jitter."""
 
+    @field_validator("scale")
+    @classmethod
+    def _ordered(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError(f"must be [smallest, largest], both above 0, got {list(scale)}")
+        return scale
+
 
 class Select(Strict):
     """How the final network is chosen."""
 
     protocol: Literal["clean", "paper"] = "clean"
-    """clean: chosen on held-out training frames, reported on val; paper: chosen and reported on val."""
+    """clean: chosen on held-out training frames, reported on val; paper: both on val."""
     candidates: Positive = 100
     """Networks sampled from the learned distribution, beside its argmax."""
     random: int = Field(20, ge=0)
     """Random networks of the same cost, scored the same way."""
     recalibration_batches: int = Field(20, ge=0)
-    """Training batches that re-estimate each network's batch-norm statistics; 0 keeps the supernet's."""
+    """Training batches that re-estimate each network's batch-norm statistics; 0 keeps those of the
+    supernet."""
     images: int = Field(0, ge=0)
     """Largest number of frames a network is chosen on; 0: all."""
     held_out: Fraction = 0.1
     """Share of the training frames kept for choosing under the clean protocol."""
+
+    @field_validator("held_out")
+    @classmethod
+    def _leaves_both(cls, share: float, info: ValidationInfo) -> float:
+        if info.data.get("protocol") == "clean" and not 0 < share < 1:
+            raise ValueError(
+                f"protocol=clean chooses on held-out frames: needs 0 < held_out < 1, got {share:g}"
+            )
+        return share
 
 
 class SearchRegime(Strict):
@@ -156,13 +204,32 @@ class SearchRegime(Strict):
     optimiser: Optimiser = Optimiser()
     """Optimiser of the supernet's weights."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Arithmetic of the network; architecture parameters and cost are always float32. auto: fp16 on GPUs, else fp32."""
+    """Arithmetic of the network; architecture parameters and cost are always float32. auto: fp16 on
+    GPUs, else fp32."""
     memory: Literal["full", "lean"] = "full"
     """lean recomputes in the backward pass: less memory, more time."""
     max_bad_steps: Positive = 50
     """Consecutive non-finite steps after which the search stops."""
     select: Select = Select()
     """How the final network is chosen."""
+
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _leaves_epochs(cls, warmup: int, info: ValidationInfo) -> int:
+        epochs = info.data.get("epochs", warmup + 1)
+        if warmup >= epochs:
+            raise ValueError(
+                f"must be below epochs = {epochs}, got {warmup}: nothing would be searched"
+            )
+        return warmup
+
+    @field_validator("crop")
+    @classmethod
+    def _multiples(cls, crop: tuple[int, int]) -> tuple[int, int]:
+        if any(side % 32 for side in crop):
+            near = [max(32, round(side / 32) * 32) for side in crop]
+            raise ValueError(f"sides must be multiples of 32, got {list(crop)}; nearest: {near}")
+        return crop
 
 
 class Tracking(Strict):

@@ -1,4 +1,4 @@
-"""Named things found by module name: `@register("x")` in `<package>/x.py` is all a new one needs."""
+"""Named things found by module name: `@register("x")` in `<package>/x.py` is all it takes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from difflib import get_close_matches
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -14,7 +17,7 @@ def nearest(name: str, known: list[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-class Registry[T]:
+class Registry(Generic[T]):
     """Maps names to objects; imports every module of `package` on the first look-up.
 
     Args:

@@ -34,7 +34,9 @@ class SearchSpace(ABC):
             raise ValueError(f"{self.name} has {len(self.choices)} choices, got {len(picks)} picks")
         for choice, pick in zip(self.choices, picks, strict=True):
             if not 0 <= pick < len(choice.options):
-                raise ValueError(f"{choice.key}: option {pick} is not in 0..{len(choice.options) - 1}")
+                raise ValueError(
+                    f"{choice.key}: option {pick} is not in 0..{len(choice.options) - 1}"
+                )
         return Architecture(self.name, tuple(int(pick) for pick in picks))
 
     def read(self, texts: Sequence[str]) -> Architecture:
@@ -44,7 +46,9 @@ class SearchSpace(ABC):
             ValueError: wrong length or an unknown option; names the choice and the nearest option.
         """
         if len(texts) != len(self.choices):
-            raise ValueError(f"{self.name} has {len(self.choices)} choices, got {len(texts)} options")
+            raise ValueError(
+                f"{self.name} has {len(self.choices)} choices, got {len(texts)} options"
+            )
         picks = []
         for choice, text in zip(self.choices, texts, strict=True):
             if text not in choice.options:

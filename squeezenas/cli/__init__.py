@@ -1,0 +1,1 @@
+"""The command line: `squeezenas search`, `squeezenas data check`."""

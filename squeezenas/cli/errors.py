@@ -1,0 +1,54 @@
+"""From exceptions to exit codes: a user's mistake is one sentence, a bug keeps its traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def exit_code(command: Callable[[], int], debug: bool) -> int:
+    """Runs a command and returns the exit code of its outcome.
+
+    `ValueError` and `OSError` are what this package raises for things a user can put right: their
+    text goes to stderr and the code is 2. Ctrl-C gives 130. Anything else is a bug, raised on.
+
+    Args:
+        command: what to run; its own result is the exit code when nothing is raised.
+        debug: raise those errors on as well, with their traceback.
+    """
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("squeezenas: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `squeezenas --help | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        print(f"squeezenas: {sentence(error)}", file=sys.stderr)
+        return USER_ERROR
+
+
+def sentence(error: Exception) -> str:
+    """What happened, where, and what to do."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error) or type(error).__name__
+    where = f"{error.filename}: " if error.filename else ""
+    match error.errno:
+        case errno.ENOENT:
+            return f"{where}no such file or folder; check the path"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"{where}no permission; change the rights or name another folder (runs=, root=)"
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"{where}the disk is full; free some space and continue with --resume"
+        case _:
+            return f"{where}{error.strerror}"

@@ -1,0 +1,131 @@
+"""The dataset card: everything a program must know of a data set, in one YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from squeezenas.core.config import Positive, Strict
+
+SplitName = Literal["train", "val", "test"]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[Byte, Byte, Byte]
+
+
+class Generate(Strict):
+    """What to draw, for the layout that draws its own frames."""
+
+    height: Positive = 128
+    """Height of a frame in pixels, a multiple of 32."""
+    width: Positive = 256
+    """Width of a frame in pixels, a multiple of 32."""
+    train: Positive = 400
+    """Frames of the train split."""
+    val: Positive = 100
+    """Frames of the val split."""
+    seed: int = Field(0, ge=0)
+    """Another seed draws other streets."""
+
+    @model_validator(mode="after")
+    def _sides(self) -> Generate:
+        for name, side in (("height", self.height), ("width", self.width)):
+            if side % 32:
+                raise ValueError(f"{name}={side} is not a multiple of 32")
+        return self
+
+
+class DatasetCard(Strict):
+    """A segmentation data set: where its files lie and what the ids in its masks mean."""
+
+    name: str
+    """Short name, the stem of the YAML file."""
+    title: str
+    """Full name, for reports."""
+    task: Literal["segmentation"] = "segmentation"
+    """What the labels are for."""
+    layout: str
+    """A registered arrangement of files: cityscapes, camvid, folders, street_scenes."""
+    root: Path
+    """Folder of the data set."""
+    splits: dict[SplitName, tuple[str, ...]]
+    """The layout's own folder names that make up each split."""
+    annotations: Literal["fine", "coarse"] = "fine"
+    """Labels of the train split (cityscapes layout); val and test are always fine."""
+    classes: tuple[str, ...] = Field(min_length=2)
+    """Class names in train-id order."""
+    palette: tuple[Colour, ...]
+    """One RGB colour a class, for pictures."""
+    label_ids: dict[Byte, int] | None = None
+    """Id in the mask file -> train id; omitted: the files hold train ids."""
+    ignore_ids: tuple[Byte, ...] = ()
+    """Ids in the mask files that mean "ignored"; an id that is nowhere on the card is an error."""
+    ignore_index: Byte = 255
+    """Train id of ignored pixels, of padding too."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Mean RGB the network expects, in 0..1."""
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Standard deviation of RGB, in 0..1."""
+    licence: str
+    """Terms, in one line."""
+    how_to_get: str
+    """What a user does to have these files."""
+    generate: Generate | None = None
+    """What to draw; for layout street_scenes only."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, ignored pixels not counted."""
+        return len(self.classes)
+
+    @property
+    def train_ids(self) -> dict[int, int]:
+        """Id in the mask file -> train id, ignored ids included."""
+        meaning = self.label_ids or {index: index for index in range(self.num_classes)}
+        return {**meaning, **dict.fromkeys(self.ignore_ids, self.ignore_index)}
+
+    @model_validator(mode="after")
+    def _classes(self) -> DatasetCard:
+        if repeated := sorted({c for c in self.classes if self.classes.count(c) > 1}):
+            raise ValueError(f"classes has {', '.join(repeated)} more than once")
+        if len(self.palette) != self.num_classes:
+            raise ValueError(
+                f"palette has {len(self.palette)} colours for {self.num_classes} classes"
+            )
+        if self.ignore_index < self.num_classes:
+            raise ValueError(
+                f"ignore_index {self.ignore_index} is the train id of "
+                f"{self.classes[self.ignore_index]!r}; use an id past the classes, such as 255"
+            )
+        if min(self.std) <= 0:
+            raise ValueError("std must be above 0 in every channel")
+        return self
+
+    @model_validator(mode="after")
+    def _label_ids(self) -> DatasetCard:
+        last = self.num_classes - 1
+        meaning = self.label_ids or {index: index for index in range(self.num_classes)}
+        for file_id, train_id in meaning.items():
+            if not 0 <= train_id <= last:
+                raise ValueError(
+                    f"label_ids.{file_id} is train id {train_id}, which is not in 0..{last}; "
+                    "list ids that carry no class under ignore_ids"
+                )
+        if unreachable := [c for i, c in enumerate(self.classes) if i not in meaning.values()]:
+            raise ValueError(f"label_ids gives no id to {', '.join(unreachable)}")
+        if both := sorted(set(meaning) & set(self.ignore_ids)):
+            raise ValueError(f"ids {both} have a class and are in ignore_ids; keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _layout(self) -> DatasetCard:
+        if self.layout == "street_scenes" and self.generate is None:
+            raise ValueError("layout street_scenes needs the group generate")
+        if self.layout != "street_scenes" and self.generate is not None:
+            raise ValueError(f"generate is for layout street_scenes, not {self.layout}")
+        if self.annotations == "coarse" and self.layout != "cityscapes":
+            raise ValueError(f"annotations: coarse is for layout cityscapes, not for {self.layout}")
+        if empty := [split for split, names in self.splits.items() if not names]:
+            raise ValueError(f"splits.{empty[0]} names no folder; remove the key or fill it")
+        return self

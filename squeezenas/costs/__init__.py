@@ -1,0 +1,1 @@
+"""What a network costs: multiply-accumulates, parameters, or milliseconds on the device at hand."""

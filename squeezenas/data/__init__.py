@@ -1,0 +1,1 @@
+"""Frames of a data set: finding, decoding, augmenting and batching them."""

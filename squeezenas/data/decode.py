@@ -1,0 +1,128 @@
+"""From files to arrays: RGB images, and masks in the card's train ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from squeezenas.core.dataset_card import DatasetCard
+from squeezenas.data.frames import Frame
+
+Pixels = NDArray[np.uint8]
+Numbers = NDArray[np.integer[Any] | np.floating[Any]]
+
+
+def read_image(path: Path) -> Pixels:
+    """An image as RGB, `(H, W, 3)`; grey images are repeated, alpha is dropped.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is no image, or damaged.
+    """
+    bgr = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def read_mask_ids(path: Path) -> Pixels:
+    """The ids as they are in a mask file, `(H, W)`; a colour-mapped PNG gives its indices.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is damaged, or is not one 8-bit id a pixel.
+    """
+    data = _bytes(path)
+    if data[:4] == b"\x89PNG" and data[25:26] == b"\x03":
+        return _palette_indices(path)
+    ids = _decode(path, cv2.IMREAD_UNCHANGED)
+    if ids.ndim != 2 or ids.dtype != np.uint8:
+        channels = 1 if ids.ndim == 2 else ids.shape[2]
+        raise ValueError(
+            f"{path} has {channels} channel(s) of {ids.dtype}; a mask holds one 8-bit id a pixel"
+        )
+    return ids.astype(np.uint8, copy=False)
+
+
+def read_mask(path: Path, card: DatasetCard) -> Pixels:
+    """A mask in train ids, `(H, W)`, with `card.ignore_index` where it is ignored.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is damaged, or holds ids that are not on the card.
+    """
+    return to_train_ids(read_mask_ids(path), card, path)
+
+
+def to_train_ids(ids: Pixels, card: DatasetCard, path: Path) -> Pixels:
+    """Train ids of the ids of a mask file; `path` is for the message.
+
+    Raises:
+        ValueError: ids that are not on the card.
+    """
+    known = card.train_ids
+    table = np.full(256, card.ignore_index, np.uint8)
+    table[list(known)] = list(known.values())
+    unknown = np.ones(256, np.uint8)
+    unknown[list(known)] = 0
+    if cv2.LUT(ids, unknown).any():
+        strange = [int(i) for i in np.unique(ids) if int(i) not in known]
+        raise ValueError(
+            f"{path} has ids {strange} that are not on the card {card.name!r}; "
+            "add them to label_ids or ignore_ids, or correct the mask"
+        )
+    return cv2.LUT(ids, table).astype(np.uint8, copy=False)
+
+
+def read_frame(frame: Frame, card: DatasetCard) -> tuple[Pixels, Pixels]:
+    """Image `(H, W, 3)` and mask `(H, W)` of a frame.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: a file is damaged, the sizes differ, or the mask holds ids not on the card.
+    """
+    image, mask = read_image(frame.image), read_mask(frame.mask, card)
+    require_same_size(image, mask, frame)
+    return image, mask
+
+
+def require_same_size(image: Pixels, mask: Pixels, frame: Frame) -> None:
+    """Refuses a mask of another size than its image."""
+    if image.shape[:2] != mask.shape:
+        raise ValueError(
+            f"{frame.mask} is {mask.shape[0]}x{mask.shape[1]}, but its image {frame.image} is "
+            f"{image.shape[0]}x{image.shape[1]} (height x width); they must be equal"
+        )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(
+            f"{path} cannot be read ({reason}); restore it or correct the card"
+        ) from error
+
+
+def _decode(path: Path, flags: int) -> Numbers:
+    data = np.frombuffer(_bytes(path), np.uint8)
+    pixels = cv2.imdecode(data, flags) if data.size else None
+    if pixels is None:
+        raise ValueError(
+            f"{path} is damaged or no image ({data.size} bytes); get the file again or remove it"
+        )
+    return pixels
+
+
+def _palette_indices(path: Path) -> Pixels:
+    """OpenCV turns indices into colours, so the rarer colour-mapped masks go through Pillow."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture, dtype=np.uint8)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{path} is damaged ({error}); get the file again or remove it") from error

@@ -1,0 +1,138 @@
+"""Which files make up a split, and how a split is divided further."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from squeezenas.core.dataset_card import DatasetCard
+from squeezenas.core.registry import Registry
+
+
+class Frame(NamedTuple):
+    """One labelled image; `stem` is its name within the data set, without suffixes."""
+
+    image: Path
+    mask: Path
+    stem: str
+
+
+Layout = Callable[[DatasetCard, str, str], Iterable[Frame]]
+"""Finds the frames of one of the layout's own folders: `(card, split, folder name)`."""
+
+layouts: Registry[Layout] = Registry("layout", "squeezenas.data.layouts")
+
+
+def frames(card: DatasetCard, split: str) -> list[Frame]:
+    """The frames of a split (`train`, `val`, `test`), sorted by stem, each with image and mask.
+
+    A data set that draws its own frames draws them now if they are not there yet.
+
+    Raises:
+        FileNotFoundError: the data set is not there.
+        ValueError: the card has no such split, a folder of it is empty, or an image has no mask.
+    """
+    found = images(card, split)
+    require_masks(found, card)
+    return found
+
+
+def images(card: DatasetCard, split: str) -> list[Frame]:
+    """As `frames`, without looking whether the masks are there.
+
+    Raises:
+        FileNotFoundError: the data set is not there.
+        ValueError: the card has no such split, or a folder of it is empty.
+    """
+    names = {str(key): folders for key, folders in card.splits.items()}.get(split)
+    if names is None:
+        raise ValueError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
+    layout = layouts[card.layout]
+    if card.generate is None and not card.root.is_dir():
+        raise FileNotFoundError(
+            f"{card.title} is not in {card.root}: {card.how_to_get.rstrip('.')}, "
+            "or give its folder with datasets.root=FOLDER"
+        )
+    parts = {name: list(layout(card, split, name)) for name in names}
+    if empty := [name for name, part in parts.items() if not part]:
+        raise ValueError(
+            f"split {split!r} of {card.name} has no images for {empty[0]!r} in {card.root} "
+            f"(layout {card.layout}); add them or change datasets.splits.{split}"
+        )
+    found = [frame for part in parts.values() for frame in part]
+    return sorted(found, key=lambda frame: (frame.stem, str(frame.image)))
+
+
+def require_masks(found: Sequence[Frame], card: DatasetCard) -> None:
+    """Refuses frames whose mask is not there; masks are looked up a folder at a time."""
+    present = {folder: _files(folder) for folder in {frame.mask.parent for frame in found}}
+    missing = [frame for frame in found if frame.mask.name not in present[frame.mask.parent]]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {len(found)} images of {card.name} have no mask: "
+            f"{missing[0].image} needs {missing[0].mask}; add the masks or remove the images"
+        )
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def split_by_hash(whole: Sequence[Frame], shares: Mapping[str, float]) -> dict[str, list[Frame]]:
+    """Divides frames into disjoint parts that depend on their stems alone.
+
+    Frames are ranked by the SHA-256 of their stem and cut in proportion, so the parts neither
+    depend on a random state nor on the order of `whole`, and their sizes are exact.
+
+    Args:
+        whole: the frames to divide.
+        shares: share of each part; they are normalised by their sum.
+
+    Raises:
+        ValueError: a share below 0, or fewer frames than parts with a share above 0.
+    """
+    if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
+        raise ValueError(f"shares must be at least 0 and not all 0, got {dict(shares)}")
+    ranked = sorted(whole, key=lambda f: (hashlib.sha256(f.stem.encode()).digest(), f.image))
+    sizes = _sizes(len(ranked), shares)
+    ends = list(itertools.accumulate(sizes.values()))
+    parts = {
+        name: sorted(ranked[end - size : end], key=lambda frame: frame.stem)
+        for (name, size), end in zip(sizes.items(), ends, strict=True)
+    }
+    assert_disjoint(*parts.values())
+    return parts
+
+
+def _sizes(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Largest-remainder division of `count`, with at least one for every share above 0."""
+    wanted = [name for name, share in shares.items() if share > 0]
+    if count < len(wanted):
+        raise ValueError(
+            f"{count} frames cannot be divided into {len(wanted)} parts ({', '.join(wanted)})"
+        )
+    total = sum(shares.values())
+    exact = {name: count * share / total for name, share in shares.items()}
+    sizes = {name: max(int(part), int(shares[name] > 0)) for name, part in exact.items()}
+    while (left := count - sum(sizes.values())) != 0:
+        step = 1 if left > 0 else -1
+        open_to_change = [name for name in wanted if step > 0 or sizes[name] > 1]
+        chosen = max(open_to_change, key=lambda name: step * (exact[name] - sizes[name]))
+        sizes[chosen] += step
+    return sizes
+
+
+def assert_disjoint(*parts: Sequence[Frame]) -> None:
+    """Refuses parts that share an image, or the same image twice in one part.
+
+    Raises:
+        ValueError: names the first shared image.
+    """
+    seen: set[Path] = set()
+    for frame in itertools.chain(*parts):
+        if frame.image in seen:
+            raise ValueError(f"{frame.image} is in two splits; splits must be disjoint")
+        seen.add(frame.image)

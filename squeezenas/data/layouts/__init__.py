@@ -1,0 +1,1 @@
+"""One arrangement of files a module; each registers itself under the name a card gives."""

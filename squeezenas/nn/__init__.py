@@ -1,0 +1,1 @@
+"""Building blocks: candidates, mixed units, heads, and the path that runs through them."""

@@ -1,0 +1,89 @@
+"""Batch normalisation whose batch statistics are an output, and are shared by all processes of a run.
+
+Differs from `torch.nn.BatchNorm2d` in that the functional form returns what it measured instead of
+updating buffers, so a unit that is recomputed in the backward pass still updates them once; and from
+`torch.nn.SyncBatchNorm` in that it runs on the CPU too.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def world_size() -> int:
+    """Number of processes that share batch statistics: 1 without an initialised process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def summed(tensor: Tensor) -> Tensor:
+    """The sum of `tensor` over all processes, differentiable; the tensor itself in a lone process."""
+    if world_size() == 1:
+        return tensor
+    from torch.distributed.nn.functional import all_reduce
+
+    total: Tensor = all_reduce(tensor)
+    return total
+
+
+def batch_norm(
+    x: Tensor, weight: Tensor, bias: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalises `x` `(N, C, H, W)` with the statistics of the joined batch (arXiv:1502.03167, alg. 1).
+
+    Returns:
+        The normalised tensor in the type of `x`, and the float32 (or wider) mean and biased variance,
+        each `(C,)` and without gradient.
+    """
+    if world_size() == 1:
+        y, mean, inverse_std = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
+        return y, mean.detach(), inverse_std.detach().pow(-2).sub_(eps).clamp_(min=0)
+    wide = x if x.dtype == torch.float64 else x.float()
+    count = wide.numel() // wide.shape[1] * world_size()
+    mean = summed(wide.sum((0, 2, 3))) / count
+    centred = wide - mean.view(1, -1, 1, 1)
+    variance = summed(centred.square().sum((0, 2, 3))) / count
+    scale = weight * torch.rsqrt(variance + eps)
+    y = centred * scale.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1)
+    return y.to(x.dtype), mean.detach(), variance.detach()
+
+
+@torch.no_grad()
+def update_running_statistics(
+    norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int
+) -> None:
+    """Moves the running statistics of `norm` towards a batch's biased `mean` and `variance`.
+
+    Args:
+        norm: the layer; a momentum of None means a cumulative average, as in PyTorch.
+        count: values a channel in the joined batch, for the unbiased variance that PyTorch keeps.
+    """
+    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.num_batches_tracked is not None
+    norm.num_batches_tracked += 1
+    share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked
+    norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), share)
+    unbiased = variance * (count / max(count - 1, 1))
+    norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), share)
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """`torch.nn.BatchNorm2d` whose training statistics are those of the joined batch of all processes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalises `(N, C, H, W)`; in training mode also updates the running statistics."""
+        if not self.training or world_size() == 1:
+            return super().forward(x)
+        y, mean, variance = batch_norm(x, self.weight, self.bias, self.eps)
+        update_running_statistics(self, mean, variance, x.numel() // x.shape[1] * world_size())
+        return y
+
+
+def conv_bn_relu(
+    c_in: int, c_out: int, kernel: int, stride: int = 1, **kwargs: int
+) -> nn.Sequential:
+    """Convolution with "same" padding and no bias, batch norm, ReLU; `kwargs` go to `nn.Conv2d`."""
+    padding = kwargs.get("dilation", 1) * (kernel // 2)
+    conv = nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=False, **kwargs)
+    return nn.Sequential(conv, BatchNorm2d(c_out), nn.ReLU(inplace=True))

@@ -1,0 +1,49 @@
+"""A tiny data set in plain folders, and its card."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from squeezenas.core.dataset_card import DatasetCard
+
+MakeCard = Callable[..., DatasetCard]
+
+
+@pytest.fixture
+def make_card(tmp_path: Path) -> MakeCard:
+    def make(**changes: object) -> DatasetCard:
+        base = {
+            "name": "tiny",
+            "title": "Tiny",
+            "layout": "folders",
+            "root": tmp_path / "tiny",
+            "splits": {"train": ["train"], "val": ["val"]},
+            "classes": ["a", "b", "c"],
+            "palette": [[0, 0, 0], [9, 9, 9], [200, 0, 0]],
+            "ignore_ids": [255],
+            "licence": "none",
+            "how_to_get": "draw it",
+        }
+        return DatasetCard.model_validate({**base, **changes})
+
+    return make
+
+
+@pytest.fixture
+def tiny(make_card: MakeCard) -> DatasetCard:
+    """Seven frames to train on, three to evaluate on, 40x56; every image is its own grey."""
+    card = make_card()
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 7), ("val", 3)):
+        for kind in ("images", "masks"):
+            (card.root / kind / split).mkdir(parents=True)
+        for index in range(count):
+            image = rng.integers(0, 256, (40, 56, 3), np.uint8)
+            mask = rng.integers(0, 3, (40, 56), np.uint8)
+            mask[0, 0] = 255
+            cv2.imwrite(str(card.root / "images" / split / f"{split}{index}.png"), image)
+            cv2.imwrite(str(card.root / "masks" / split / f"{split}{index}.png"), mask)
+    return card

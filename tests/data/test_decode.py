@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from squeezenas.core.dataset_card import DatasetCard
+from squeezenas.core.recipes import load_dataset
+from squeezenas.data.decode import read_frame, read_image, read_mask
+from squeezenas.data.frames import Frame, frames
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_images_are_rgb(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    Image.new("RGB", (32, 16), (250, 120, 10)).save(path, quality=100)
+    image = read_image(path)
+    assert image.shape == (16, 32, 3)
+    assert np.abs(image[8, 8].astype(int) - (250, 120, 10)).max() < 5
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_damaged_images_are_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    whole = cv2.imencode(suffix, noise)[1].tobytes()
+    for broken in (whole[: len(whole) // 2], b"", b"not an image"):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match=rf"x\{suffix} is damaged or no image"):
+            read_image(path)
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"gone\.png cannot be read \(No such file"):
+        read_image(tmp_path / "gone.png")
+
+
+def test_masks_become_train_ids(tmp_path: Path, make_card) -> None:
+    card = make_card(label_ids={7: 0, 8: 1, 20: 2}, ignore_ids=[0, 4])
+    path = tmp_path / "m.png"
+    cv2.imwrite(str(path), np.array([[7, 8, 20], [0, 4, 7]], np.uint8))
+    np.testing.assert_array_equal(read_mask(path, card), [[0, 1, 2], [255, 255, 0]])
+    cv2.imwrite(str(path), np.array([[7, 9, 255]], np.uint8))
+    with pytest.raises(ValueError, match=r"m\.png has ids \[9, 255\] that are not on the card"):
+        read_mask(path, card)
+
+
+def test_colour_mapped_masks_give_their_indices(tmp_path: Path, make_card) -> None:
+    ids = np.array([[0, 1, 2, 255]], np.uint8)
+    picture = Image.fromarray(ids)
+    picture.putpalette([level for index in range(256) for level in (index, 255 - index, 7)])
+    picture.save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png", make_card()), ids)
+
+
+def test_other_kinds_of_mask_are_refused(tmp_path: Path, make_card) -> None:
+    path = tmp_path / "m.png"
+    cv2.imwrite(str(path), np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"3 channel\(s\) of uint8"):
+        read_mask(path, make_card())
+    cv2.imwrite(str(path), np.zeros((4, 4), np.uint16))
+    with pytest.raises(ValueError, match=r"1 channel\(s\) of uint16"):
+        read_mask(path, make_card())
+
+
+def test_a_mask_of_another_size_is_refused(tiny: DatasetCard) -> None:
+    frame = frames(tiny, "train")[0]
+    cv2.imwrite(str(frame.mask), np.zeros((40, 50), np.uint8))
+    with pytest.raises(ValueError, match=r"train0\.png is 40x50, but its image .* is 40x56"):
+        read_frame(frame, tiny)
+
+
+def test_real_cityscapes_masks_agree_with_the_official_table(shared_data: Path) -> None:
+    table = pytest.importorskip("cityscapesscripts.helpers.labels").id2label
+    root = shared_data / "cityscapes_quarter"
+    card = load_dataset(["datasets=cityscapes", f"datasets.root={root}"])
+    for frame in frames(card, "val"):
+        ids = np.asarray(Image.open(frame.mask))
+        expected = np.array([table[i].trainId for i in range(34)])[ids]
+        np.testing.assert_array_equal(read_frame(frame, card)[1], expected)
+
+
+def test_real_camvid_frame(shared_data: Path) -> None:
+    card = load_dataset(["datasets=camvid", f"datasets.root={shared_data / 'camvid'}"])
+    frame: Frame = frames(card, "val")[0]
+    image, mask = read_frame(frame, card)
+    assert image.shape == (360, 480, 3)
+    np.testing.assert_array_equal(image, np.asarray(Image.open(frame.image).convert("RGB")))
+    ids = np.asarray(Image.open(frame.mask))
+    np.testing.assert_array_equal(mask, np.where(ids == 11, 255, ids))
