@@ -98,6 +98,10 @@ class SearchSpace(ABC):
         """The stand-alone network of one architecture; `forward(images)`."""
 
     @abstractmethod
+    def inherit(self, supernet: nn.Module, network: nn.Module, architecture: Architecture) -> None:
+        """Copies the weights that a supernet has for the architecture into its network, in place."""
+
+    @abstractmethod
     def candidate(self, key: str, option: str) -> nn.Module:
         """A new module of one option of one choice, for costs: `forward(x) -> x'`."""
 

@@ -18,6 +18,7 @@ from squeezenas.core.config import Size
 from squeezenas.core.space import SearchSpace
 from squeezenas.costs.latency import Latency, deployed, random_input, settled_laps
 from squeezenas.costs.table import CostTable
+from squeezenas.nn.inverted_residual import Zero
 
 
 class Chains:
@@ -95,6 +96,8 @@ class Chains:
 
 def _with_identity(module: nn.Module) -> Callable[[Tensor], Tensor]:
     """The module and the identity that a network adds around it where shapes allow."""
+    if isinstance(module, Zero):
+        return lambda x: x
 
     def unit(x: Tensor) -> Tensor:
         y: Tensor = module(x)

@@ -107,7 +107,7 @@ class CostTable:
             where = "below the cheapest" if target < low else "above the dearest"
             step = 10.0 ** (math.floor(math.log10(max(high, 1e-9))) - 4)  # rounded inwards
             raise ValueError(
-                f"cost target {target:g} {self.unit} is {where} network: choose one from "
+                f"regime.cost.target {target:g} {self.unit} is {where} network: choose one from "
                 f"{math.ceil(low / step) * step:.5g} to {math.floor(high / step) * step:.5g} "
                 f"{self.unit}"
             )

@@ -34,6 +34,10 @@ class Path(dict[str, Tensor]):
         """The same path without gradients, for the weight step."""
         return Path({key: weights.detach() for key, weights in self.items()}, self.picks)
 
+    def images(self, share: slice) -> Path:
+        """The path of some of the images."""
+        return Path({key: weights[:, share] for key, weights in self.items()}, self.picks)
+
     @staticmethod
     def of(architecture: Architecture, choices: tuple[Choice, ...], batch: int = 1) -> Path:
         """The hard path that is one architecture."""

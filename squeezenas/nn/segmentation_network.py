@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from squeezenas.nn.batch_norm import conv_bn_relu
 from squeezenas.nn.heads import HEADS
-from squeezenas.nn.inverted_residual import candidate
+from squeezenas.nn.inverted_residual import Zero, candidate
 from squeezenas.nn.path import Path
 
 
@@ -52,6 +52,8 @@ class Unit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, c_in, H, W)` to `(N, c_out, H / stride, W / stride)`."""
+        if isinstance(self.op, Zero):
+            return x
         y: Tensor = self.op(x)
         return x + y if self.identity else y
 

@@ -96,7 +96,7 @@ def develop(canvas: Canvas, light: Light, rng: Generator, factor: int) -> tuple[
     vignette = 1 - rng.uniform(0, 0.2) * (x**2 + y**2) / 2
     image = 255 * np.clip(image * np.asarray(light.gain) / 255, 0, 1) ** light.gamma
     image *= vignette[..., None]
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.8) * small[1] / 128)
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.8) * np.sqrt(small[1] / 128))
     image += rng.standard_normal(image.shape, np.float32) * rng.uniform(1.5, 6.0)
     pixels = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     return pixels, np.ascontiguousarray(canvas.labels[factor // 2 :: factor, factor // 2 :: factor])

@@ -1,0 +1,126 @@
+"""`squeezenas search`: from a configuration to a chosen network and everything around it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from squeezenas.cli.outcome import write_outcome
+from squeezenas.core.search_config import SearchConfig
+from squeezenas.engine.distributed import Process, agree, start
+from squeezenas.search.one_shot import OneShotSearch
+from squeezenas.search.score import InheritedWeights
+from squeezenas.search.select import select
+from squeezenas.search.setup import Search, build
+from squeezenas.tracking.run import Run
+
+
+def main(config: SearchConfig, resume: Path | None = None, dry_run: bool = False) -> int:
+    """Searches, selects and writes the run folder; the exit code is 0.
+
+    Args:
+        config: the resolved configuration.
+        resume: folder of a run to continue.
+        dry_run: build everything, take one step of each kind and say what the search would need.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: something that the user can put right.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    process = start(config.device)
+    config = agree(config)  # a name made of the time differs between processes
+    folder = resume or config.runs / config.name
+    if dry_run:
+        with tempfile.TemporaryDirectory() as scratch:
+            forecast(build(config, process, Path(scratch)))
+        return 0
+    with tempfile.TemporaryDirectory() as scratch:
+        parts = build(config, process, resume or Path(scratch))
+    run = _open(config, process, folder, resume is not None, parts)
+    with run:
+        searching = OneShotSearch(parts)
+        if resume:
+            searching.resume(run)
+        if process.main and parts.cost.kind == "latency":
+            parts.cost.save(folder / "latency.json")
+        _announce(parts, folder, searching.step)
+        searching.run(run)
+        scorer = InheritedWeights(parts)
+        selection = select(parts, searching.remembered(run, scorer.miou))
+        searching.checkpoint(run)
+        write_outcome(run, searching, scorer, selection)
+    return 0
+
+
+def _open(
+    config: SearchConfig, process: Process, folder: Path, resumed: bool, parts: Search
+) -> Run:
+    begin = Run.open if resumed else Run.create
+    content = config.model_dump(mode="json")
+    names = ("console", *config.tracking)
+    return begin(folder, content, names, steps=parts.steps, main=process.main, wandb=config.wandb)
+
+
+def _announce(parts: Search, folder: Path, step: int) -> None:
+    if not parts.process.main:
+        return
+    frames, cost, regime = parts.frames, parts.cost, parts.config.regime
+    print(
+        f"searching {parts.space.name} with {regime.head} on {parts.config.datasets.name}: "
+        f"{len(frames.weights)} frames for weights, {len(frames.architecture)} for the architecture, "
+        f"{len(frames.selection)} to choose on, {len(frames.report)} to report on\n"
+        f"networks cost {cost.cheapest():.4g} to {cost.dearest():.4g} {cost.unit}, "
+        f"target {regime.cost.target:g}; {parts.steps} steps of {regime.batch_size} images "
+        f"{regime.crop[0]}x{regime.crop[1]} in {parts.precision} on {parts.process.device} "
+        f"({parts.process.world_size} process{'es' * (parts.process.world_size > 1)})\n"
+        f"{'resuming at step ' + str(step) + ' in' if step else 'everything goes to'} {folder}",
+        flush=True,
+    )
+
+
+def forecast(parts: Search) -> None:
+    """Takes one step of each kind twice, the second one timed, and prints what a search needs."""
+    regime = parts.config.regime
+    searching = OneShotSearch(parts)
+    weight_batches, architecture_batches = (stream.batches() for stream in parts.streams)
+    parts.strategy.anneal(0.0)
+    seconds = {"architecture": 0.0, "weight": 0.0}
+    for _ in range(2):
+        begin = time.monotonic()
+        searching.learn_architecture(next(architecture_batches))
+        middle = time.monotonic()
+        searching.learn_weights(next(weight_batches), held_out=True)
+        seconds = {"architecture": middle - begin, "weight": time.monotonic() - middle}
+    if not parts.process.main:
+        return
+    warmup = regime.warmup_epochs * parts.steps_per_epoch
+    total = parts.steps * seconds["weight"] + (parts.steps - warmup) * seconds["architecture"]
+    print(
+        f"dry run of {parts.space.name} with {regime.head} on {parts.config.datasets.name}, "
+        f"batch {regime.batch_size} of {regime.crop[0]}x{regime.crop[1]}, {parts.precision} on "
+        f"{parts.process.device}, memory={regime.memory}\n"
+        f"  weight step        {seconds['weight']:.2f} s\n"
+        f"  architecture step  {seconds['architecture']:.2f} s\n"
+        f"  peak memory        {peak_memory(parts.process.device) / 2**30:.2f} GiB\n"
+        f"  whole search       {total / 3600:.2f} h for {parts.steps} steps "
+        f"({warmup} of them warm-up), "
+        f"{total * parts.process.world_size / 3600:.2f} device-hours, selection not counted\n"
+        f"  reachable cost     {parts.cost.cheapest():.4g} to {parts.cost.dearest():.4g} "
+        f"{parts.cost.unit}, target {regime.cost.target:g}\n"
+        "nothing was written"
+    )
+
+
+def peak_memory(device: torch.device) -> int:
+    """Largest memory in bytes: allocated on a GPU, resident for a process on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import resource
+    import sys
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

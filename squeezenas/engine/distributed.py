@@ -1,0 +1,89 @@
+"""The processes of a run: one, or several started by `torchrun`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One of `world_size` processes, and the device it computes on."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes files."""
+        return self.rank == 0
+
+    def share(self, batch_size: int) -> slice:
+        """The images of a joined batch that this process works on."""
+        part = batch_size // self.world_size
+        return slice(self.rank * part, (self.rank + 1) * part)
+
+
+def start(device: str) -> Process:
+    """Joins the process group that `torchrun` describes, if any, and picks the device.
+
+    Args:
+        device: auto, cpu or cuda.
+
+    Raises:
+        ValueError: cuda is asked for and PyTorch sees no GPU.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device=cuda: PyTorch sees no GPU here; use device=cpu or device=auto")
+    cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else None
+    if local is not None:
+        torch.cuda.set_device(local)
+    if world_size > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
+    rank = dist.get_rank() if world_size > 1 else 0
+    return Process(rank, world_size, local or torch.device("cpu"))
+
+
+def agree(value: T) -> T:
+    """The main process's value, in every process."""
+    if not _together():
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def total(tensor: Tensor) -> Tensor:
+    """The sum over all processes, in place, without gradient."""
+    if _together():
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def average(tensors: Iterable[Tensor]) -> None:
+    """Replaces each tensor by its mean over all processes, in place."""
+    if _together():
+        for tensor in tensors:
+            dist.all_reduce(tensor)
+            tensor.div_(dist.get_world_size())
+
+
+def wait() -> None:
+    """Returns when every process has come here."""
+    if _together():
+        dist.barrier()
+
+
+def _together() -> bool:
+    return dist.is_available() and dist.is_initialized()

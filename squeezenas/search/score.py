@@ -1,0 +1,117 @@
+"""Scores architectures with the weights they inherit from a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+from torch import nn
+
+from squeezenas.core.architecture import Architecture
+from squeezenas.data.decode import Pixels, read_image
+from squeezenas.data.frames import Frame
+from squeezenas.data.loaders import Batch, evaluation_batches
+from squeezenas.engine import precision
+from squeezenas.nn.fold import folded
+from squeezenas.search.setup import Search
+
+KEPT_BYTES = 1 << 30  # decoded frames stay in memory when all of them take less
+BATCH_PIXELS = 1 << 21  # one Cityscapes frame
+
+
+class InheritedWeights:
+    """Builds, recalibrates and evaluates networks with a supernet's weights.
+
+    Every process evaluates its share of the frames; the result is the same in all of them.
+
+    Args:
+        search: the parts of the search, its supernet trained.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        batches = search.streams[0].batches()
+        count = search.config.regime.select.recalibration_batches
+        self._calibration = [batch.images for batch in islice(batches, count)]
+        self._kept: dict[str, list[Batch]] = {}
+
+    def network(self, architecture: Architecture) -> nn.Module:
+        """The stand-alone network, with inherited weights and batch-norm statistics of its own."""
+        search, regime = self._search, self._search.config.regime
+        with torch.random.fork_rng(devices=[]):
+            network = search.space.network(architecture, search.task.classes, regime.head).to(
+                search.process.device, memory_format=torch.channels_last
+            )
+        search.space.inherit(search.supernet, network, architecture)
+        self._recalibrate(network)
+        return network.eval()
+
+    @torch.no_grad()
+    def _recalibrate(self, network: nn.Module) -> None:
+        """Statistics averaged over training batches: a subnet's differ from the mixture's."""
+        if not self._calibration:
+            return
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+                module.momentum = None
+        network.train()
+        task = self._search.task
+        for images in self._calibration:
+            inputs = task.prepare(images, torch.zeros(1))
+            with precision.autocast(self._search.precision, self._search.process.device):
+                network(inputs.images)
+
+    @torch.inference_mode()
+    def miou(self, architecture: Architecture, part: str) -> float:
+        """Mean IoU on the frames of `part` (`selection` or `report`)."""
+        task, process = self._search.task, self._search.process
+        network = folded(self.network(architecture))
+        metric = task.metric()
+        for batch in self._batches(part):
+            inputs = task.prepare(batch.images, batch.labels)
+            with precision.autocast(self._search.precision, process.device):
+                logits = network(inputs.images)
+            metric.update(inputs.labels, logits.argmax(1))
+        return metric.joined().miou()
+
+    @torch.inference_mode()
+    def predictions(self, architecture: Architecture, count: int) -> tuple[Pixels, Pixels, Pixels]:
+        """The first report frames: images `(N, H, W, 3)`, labels and predictions `(N, H, W)`, uint8.
+
+        Frames of another size than the first are left out.
+        """
+        network = folded(self.network(architecture))
+        search = self._search
+        frames = search.frames.report[:count]
+        batch = next(iter(evaluation_batches(frames, search.config.datasets, count)))
+        predicted = []
+        for image in batch.images.split(1):
+            inputs = search.task.prepare(image, torch.zeros(1))
+            with precision.autocast(search.precision, search.process.device):
+                predicted.append(network(inputs.images).argmax(1))
+        return (
+            batch.images.permute(0, 2, 3, 1).numpy(),
+            batch.labels.numpy(),
+            torch.cat(predicted).byte().cpu().numpy(),
+        )
+
+    def _batches(self, part: str) -> Iterator[Batch]:
+        if part in self._kept:
+            yield from self._kept[part]
+            return
+        frames: Sequence[Frame] = getattr(self._search.frames, part)
+        height, width = read_image(frames[0].image).shape[:2]
+        config, process = self._search.config, self._search.process
+        keep = 4 * height * width * len(frames) // process.world_size <= KEPT_BYTES
+        kept = []
+        for batch in evaluation_batches(
+            frames, config.datasets, max(1, BATCH_PIXELS // (height * width)), config.workers,
+            process.rank, process.world_size,
+        ):  # fmt: skip
+            if keep:
+                kept.append(batch)
+            yield batch
+        if keep:
+            self._kept[part] = kept
