@@ -1,4 +1,4 @@
-"""A supernet that does the plain thing: every candidate by itself, PyTorch's own layers, then a sum.
+"""A supernet that does the plain thing: PyTorch's own layers, every candidate by itself, a sum.
 
 It has the parameter names of the fast supernet, so one state fits both.
 """
@@ -31,24 +31,28 @@ class SlowUnit(nn.Module):
 
 def _plain(module: nn.Module) -> nn.Module:
     """The same module made of PyTorch's own layers."""
+    if isinstance(module, MixedUnit):
+        module = SlowUnit(module)
+    elif isinstance(module, nn.Conv2d) and type(module) is not nn.Conv2d:
+        plain = nn.Conv2d(
+            module.in_channels, module.out_channels, module.kernel_size, module.stride,
+            module.padding, module.dilation, module.groups, module.bias is not None,
+        )  # fmt: skip
+        return _with_state(plain, module)
+    elif isinstance(module, nn.BatchNorm2d) and type(module) is not nn.BatchNorm2d:
+        norm = nn.BatchNorm2d(module.num_features, module.eps, module.momentum)
+        return _with_state(norm, module)
     for name, child in module.named_children():
-        if isinstance(child, MixedUnit):
-            child = SlowUnit(child)
-        if isinstance(child, nn.Conv2d) and type(child) is not nn.Conv2d:
-            plain = nn.Conv2d(
-                child.in_channels, child.out_channels, child.kernel_size, child.stride,
-                child.padding, child.dilation, child.groups, child.bias is not None,
-            )  # fmt: skip
-            plain.load_state_dict(child.state_dict())
-            child = plain.to(child.weight.dtype)
-        elif isinstance(child, nn.BatchNorm2d) and type(child) is not nn.BatchNorm2d:
-            norm = nn.BatchNorm2d(child.num_features, child.eps, child.momentum)
-            norm.load_state_dict(child.state_dict())
-            child = norm.to(child.weight.dtype)
         setattr(module, name, _plain(child))
     return module
 
 
-def slow_twin(supernet: nn.Module) -> nn.Module:
-    """A slow copy of a supernet, in PyTorch's default memory format."""
-    return _plain(copy.deepcopy(supernet)).to(memory_format=torch.contiguous_format)
+def _with_state(plain: nn.Module, module: nn.Module) -> nn.Module:
+    plain.to(module.weight.device, module.weight.dtype).train(module.training)
+    plain.load_state_dict(module.state_dict())
+    return plain
+
+
+def slow_twin(module: nn.Module) -> nn.Module:
+    """A slow copy of a supernet or a unit, in PyTorch's default memory format."""
+    return _plain(copy.deepcopy(module)).to(memory_format=torch.contiguous_format)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import read_yaml
-from squeezenas.core.recipes import SEARCH_DEFAULTS, cards
+from squeezenas.core.recipes import DEFAULT_REGIME, cards
 from squeezenas.core.schema import Key, keys
 from squeezenas.core.search_config import SearchConfig
 
@@ -88,7 +88,6 @@ def _flags() -> list[str]:
 
 
 def _cards(group: str) -> list[str]:
-    default = SEARCH_DEFAULTS.get(group)
     lines = [f"{group}:"]
     for name, file in cards(group).items():
         try:
@@ -96,7 +95,7 @@ def _cards(group: str) -> list[str]:
             about = str(card.get("description") or card.get("title") or "")
         except (ValueError, OSError) as error:  # a broken card must not take the help page away
             about = f"unreadable: {error}"
-        mark = " (default)" if name == default else ""
+        mark = " (default)" if name == DEFAULT_REGIME else ""
         lines += textwrap.wrap(
             f"{name:<22} {about}{mark}",
             WIDTH,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from squeezenas.core.model_card import Costs, ModelCard, write_model_card
+from squeezenas.costs.latency import Latency, measure_latency
 from squeezenas.costs.macs import gmacs, parameters
 from squeezenas.report.architecture import draw_architecture
 from squeezenas.report.curves import draw_curves
@@ -40,10 +41,11 @@ def write_outcome(
     rows = as_rows(selection, parts.space.write)
     run.table("candidates", rows)
     run.write_text("probabilities.json", json.dumps(searching.history) + "\n")
-    card = _card(parts, selection, run.folder)
+    latency = _measured(parts, selection)
+    card = _card(parts, selection, run.folder, latency)
     write_model_card(run.folder / "architecture.yaml", card)
     run.artifact(run.folder / "architecture.yaml", "architecture")
-    summary = _summary(searching, selection)
+    summary = _summary(searching, selection, latency)
     _draw(run, parts, searching, card, rows)
     draw_overlays(
         run.folder / "overlays.png", *overlays,
@@ -55,11 +57,19 @@ def write_outcome(
     print(_sentences(summary, run.folder))
 
 
-def _card(parts: Search, selection: Selection, folder: Path) -> ModelCard:
+def _measured(parts: Search, selection: Selection) -> Latency | None:
+    """The whole chosen network timed here, when the search was for latency."""
+    regime, process = parts.config.regime, parts.process
+    if parts.cost.kind != "latency":
+        return None
+    network = parts.space.network(selection.chosen.architecture, parts.task.classes, regime.head)
+    return measure_latency(network, (3, *regime.cost.resolution), process.device, parts.precision)
+
+
+def _card(parts: Search, selection: Selection, folder: Path, latency: Latency | None) -> ModelCard:
     chosen, regime, config = selection.chosen, parts.config.regime, parts.config
     with torch.device("meta"):
         network = parts.space.network(chosen.architecture, parts.task.classes, regime.head)
-    latency = chosen.cost if parts.cost.kind == "latency" else None
     return ModelCard(
         name=folder.name,
         description=f"Found by {regime.strategy.name} search on {config.datasets.name}.",
@@ -72,7 +82,7 @@ def _card(parts: Search, selection: Selection, folder: Path) -> ModelCard:
             resolution=regime.cost.resolution,
             gmacs=gmacs(network, regime.cost.resolution),
             parameters_millions=parameters(network),
-            latency_ms=latency,
+            latency_ms=latency.median if latency else None,
             latency_device=str(parts.cost.provenance["device"]) if latency else None,
         ),
         search={
@@ -84,7 +94,9 @@ def _card(parts: Search, selection: Selection, folder: Path) -> ModelCard:
     )
 
 
-def _summary(searching: OneShotSearch, selection: Selection) -> dict[str, Any]:
+def _summary(
+    searching: OneShotSearch, selection: Selection, latency: Latency | None
+) -> dict[str, Any]:
     parts, chosen = searching.parts, selection.chosen
     return {
         "chosen": {
@@ -93,6 +105,7 @@ def _summary(searching: OneShotSearch, selection: Selection) -> dict[str, Any]:
             "cost": chosen.cost,
             "selection_miou": chosen.miou,
             "report_miou": chosen.report,
+            **({"measured_ms": latency.median, "measured_iqr_ms": latency.iqr} if latency else {}),
         },
         "target": parts.config.regime.cost.target,
         "unit": parts.cost.unit,
@@ -134,6 +147,8 @@ def _sentences(summary: dict[str, Any], folder: Path) -> str:
         f"chosen: {chosen['cost']:.4g} {unit} (target {summary['target']:g}), "
         f"inherited mIoU {chosen['report_miou']:.2%}"
     )
+    if "measured_ms" in chosen:
+        text += f", measured whole {chosen['measured_ms']:.4g} ms"
     if baseline:
         text += (
             f"; {baseline['networks']} random networks of the same cost reach "

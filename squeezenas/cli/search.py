@@ -10,7 +10,7 @@ import torch
 
 from squeezenas.cli.outcome import write_outcome
 from squeezenas.core.search_config import SearchConfig
-from squeezenas.engine.distributed import Process, agree, start
+from squeezenas.engine.distributed import Process, agree, start, stop
 from squeezenas.search.one_shot import OneShotSearch
 from squeezenas.search.score import InheritedWeights
 from squeezenas.search.select import select
@@ -37,6 +37,7 @@ def main(config: SearchConfig, resume: Path | None = None, dry_run: bool = False
     if dry_run:
         with tempfile.TemporaryDirectory() as scratch:
             forecast(build(config, process, Path(scratch)))
+        stop()
         return 0
     with tempfile.TemporaryDirectory() as scratch:
         parts = build(config, process, resume or Path(scratch))
@@ -53,6 +54,7 @@ def main(config: SearchConfig, resume: Path | None = None, dry_run: bool = False
         selection = select(parts, searching.remembered(run, scorer.miou))
         searching.checkpoint(run)
         write_outcome(run, searching, scorer, selection)
+    stop()
     return 0
 
 
@@ -71,7 +73,7 @@ def _announce(parts: Search, folder: Path, step: int) -> None:
     frames, cost, regime = parts.frames, parts.cost, parts.config.regime
     print(
         f"searching {parts.space.name} with {regime.head} on {parts.config.datasets.name}: "
-        f"{len(frames.weights)} frames for weights, {len(frames.architecture)} for the architecture, "
+        f"{len(frames.weights)} frames for weights, {len(frames.architecture)} for architecture, "
         f"{len(frames.selection)} to choose on, {len(frames.report)} to report on\n"
         f"networks cost {cost.cheapest():.4g} to {cost.dearest():.4g} {cost.unit}, "
         f"target {regime.cost.target:g}; {parts.steps} steps of {regime.batch_size} images "

@@ -181,6 +181,8 @@ class SearchRegime(Strict):
 
     description: str = ""
     """One line, shown by --help."""
+    dataset: str = "street_scenes"
+    """Dataset card of this experiment, used unless another is picked with datasets=."""
     space: str
     """A registered search space."""
     head: Literal["lr_aspp", "deeplabv3plus"] = "lr_aspp"

@@ -17,7 +17,7 @@ from squeezenas.core.registry import nearest
 from squeezenas.core.search_config import SearchConfig
 from squeezenas.core.validation import Origin, validated
 
-SEARCH_DEFAULTS = {"datasets": "street_scenes", "training_regimes": "search_street_scenes"}
+DEFAULT_REGIME = "search_street_scenes"
 SECTIONS = {"datasets": "datasets", "training_regimes": "regime"}
 """Which section of a search each group fills."""
 
@@ -63,18 +63,21 @@ def find(group: str, name: str) -> Path:
 def load_search(arguments: Sequence[str]) -> SearchConfig:
     """The configuration of a search from arguments like `datasets=cityscapes regime.epochs=3`.
 
-    Groups left out take the embedded default.
+    Without a regime it is the embedded default; without a data set, the one the regime names.
 
     Raises:
         FileNotFoundError: a card given as a path does not exist.
         ValueError: unknown card or key, wrong value; names every full key.
     """
     request = parse(arguments, list(SECTIONS))
-    files = {
-        SECTIONS[group]: find(group, request.cards.get(group, default))
-        for group, default in SEARCH_DEFAULTS.items()
-    }
-    content = merge(OmegaConf.create({k: read_yaml(f) for k, f in files.items()}), request.values)
+    regime_file = find("training_regimes", request.cards.get("training_regimes", DEFAULT_REGIME))
+    regime = read_yaml(regime_file)
+    dataset = request.values.get("regime.dataset", regime.get("dataset", "street_scenes"))
+    dataset_file = find("datasets", request.cards.get("datasets", str(dataset)))
+    files = {"datasets": dataset_file, "regime": regime_file}
+    content = merge(
+        OmegaConf.create({"datasets": read_yaml(dataset_file), "regime": regime}), request.values
+    )
     config = validated(SearchConfig, content, _origin(request, files))
     if config.name:
         return config

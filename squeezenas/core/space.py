@@ -99,7 +99,7 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def inherit(self, supernet: nn.Module, network: nn.Module, architecture: Architecture) -> None:
-        """Copies the weights that a supernet has for the architecture into its network, in place."""
+        """Copies the weights a supernet has for the architecture into its network, in place."""
 
     @abstractmethod
     def candidate(self, key: str, option: str) -> nn.Module:

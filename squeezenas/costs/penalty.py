@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from squeezenas.core.config import Cost
 
 THOUSANDTHS = 1e3  # FBNet's logarithm wants costs well above 1: MMACs, microseconds, thousands
+AHEAD = 60  # steps; plain dual ascent overshoots by a quarter and swings without end
 
 
 class Penalty:
-    """The loss that pays for cost. Only `target` has a state: its multiplier.
+    """The loss that pays for cost. Only `target` has a state: its multiplier and the last excess.
 
     Args:
         config: the regime's group `cost`.
@@ -19,6 +22,7 @@ class Penalty:
     def __init__(self, config: Cost) -> None:
         self.config = config
         self.multiplier = config.multiplier
+        self._excess: float | None = None
 
     def __call__(self, loss: Tensor, path_cost: Tensor, cost: Tensor) -> Tensor:
         """The penalised loss, a float32 scalar.
@@ -45,7 +49,23 @@ class Penalty:
                 return loss * (path_cost / config.target) ** config.exponent
 
     def adapt(self, cost: float) -> None:
-        """Dual ascent of `target`: the multiplier grows while `cost` is above it, and falls below."""
-        if self.config.penalty == "target":
-            excess = cost / self.config.target - 1
-            self.multiplier = max(0.0, self.multiplier + self.config.rate * excess)
+        """Dual ascent of `target`, damped: the multiplier follows the excess that is coming.
+
+        `m <- max(0, m + rate (e + 60 (e - e_last)))` with `e = cost / target - 1`: while the cost is
+        on its way to the target the multiplier stops growing (a proportional and integral control,
+        arXiv:2007.03964).
+        """
+        if self.config.penalty != "target":
+            return
+        excess = cost / self.config.target - 1
+        trend = 0.0 if self._excess is None else excess - self._excess
+        self.multiplier = max(0.0, self.multiplier + self.config.rate * (excess + AHEAD * trend))
+        self._excess = excess
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed search needs."""
+        return {"multiplier": self.multiplier, "excess": self._excess}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        self.multiplier, self._excess = state["multiplier"], state["excess"]

@@ -85,5 +85,11 @@ def wait() -> None:
         dist.barrier()
 
 
+def stop() -> None:
+    """Leaves the process group, if there is one."""
+    if _together():
+        dist.destroy_process_group()
+
+
 def _together() -> bool:
     return dist.is_available() and dist.is_initialized()

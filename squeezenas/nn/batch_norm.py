@@ -1,8 +1,8 @@
-"""Batch normalisation whose batch statistics are an output, and are shared by all processes of a run.
+"""Batch normalisation whose statistics are an output, and shared by all processes of a run.
 
 Differs from `torch.nn.BatchNorm2d` in that the functional form returns what it measured instead of
-updating buffers, so a unit that is recomputed in the backward pass still updates them once; and from
-`torch.nn.SyncBatchNorm` in that it runs on the CPU too.
+updating buffers, so a unit that is recomputed in the backward pass still updates them once; and
+from `torch.nn.SyncBatchNorm` in that it runs on the CPU too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def world_size() -> int:
 
 
 def summed(tensor: Tensor) -> Tensor:
-    """The sum of `tensor` over all processes, differentiable; the tensor itself in a lone process."""
+    """The sum of `tensor` over all processes, differentiable; in a lone process, itself."""
     if world_size() == 1:
         return tensor
     from torch.distributed.nn.functional import all_reduce
@@ -30,11 +30,17 @@ def summed(tensor: Tensor) -> Tensor:
 def batch_norm(
     x: Tensor, weight: Tensor, bias: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalises `x` `(N, C, H, W)` with the statistics of the joined batch (arXiv:1502.03167, alg. 1).
+    """Normalises `x` with the statistics of the joined batch (arXiv:1502.03167, algorithm 1).
+
+    Args:
+        x: `(N, C, H, W)`.
+        weight: `(C,)`.
+        bias: `(C,)`.
+        eps: added to the variance.
 
     Returns:
-        The normalised tensor in the type of `x`, and the float32 (or wider) mean and biased variance,
-        each `(C,)` and without gradient.
+        The normalised tensor in the type of `x`, and the float32 (or wider) mean and biased
+        variance, each `(C,)` and without gradient.
     """
     if world_size() == 1:
         y, mean, inverse_std = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
@@ -57,9 +63,12 @@ def update_running_statistics(
 
     Args:
         norm: the layer; a momentum of None means a cumulative average, as in PyTorch.
+        mean: `(C,)`.
+        variance: `(C,)`.
         count: values a channel in the joined batch, for the unbiased variance that PyTorch keeps.
     """
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked += 1
     share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked
@@ -69,7 +78,7 @@ def update_running_statistics(
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """`torch.nn.BatchNorm2d` whose training statistics are those of the joined batch of all processes."""
+    """`torch.nn.BatchNorm2d` that trains with the statistics of all processes' joined batch."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises `(N, C, H, W)`; in training mode also updates the running statistics."""
@@ -81,9 +90,9 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 def conv_bn_relu(
-    c_in: int, c_out: int, kernel: int, stride: int = 1, **kwargs: int
+    c_in: int, c_out: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """Convolution with "same" padding and no bias, batch norm, ReLU; `kwargs` go to `nn.Conv2d`."""
-    padding = kwargs.get("dilation", 1) * (kernel // 2)
-    conv = nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=False, **kwargs)
+    """Convolution with "same" padding and no bias, batch norm, ReLU."""
+    padding = dilation * (kernel // 2)
+    conv = nn.Conv2d(c_in, c_out, kernel, stride, padding, dilation, groups, bias=False)
     return nn.Sequential(conv, BatchNorm2d(c_out), nn.ReLU(inplace=True))

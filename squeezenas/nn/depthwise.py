@@ -1,11 +1,12 @@
 """Depthwise convolution with a backward pass that CPUs are good at.
 
-oneDNN's gradients of depthwise convolutions leave their fast kernels when the kernel is wider than 3 or
-dilated. Each such gradient is rewritten here, exactly, as one that stays in them:
+oneDNN's gradients of depthwise convolutions leave their fast kernels when the kernel is wider than
+3 or dilated. Each such gradient is rewritten here, exactly, as one that stays in them:
 
-* the input gradient at stride 1 is a convolution of the output gradient with the kernel turned around;
-* the weight gradient of a kernel 5 wide is that of two kernels 3 wide, one for the left columns and one
-  for the right ones;
+* the input gradient at stride 1 is a convolution of the output gradient with the kernel turned
+  around;
+* the weight gradient of a kernel 5 wide is that of two kernels 3 wide, one for the left columns and
+  one for the right ones;
 * the weight gradient at dilation 2 is that of a plain kernel on the four sub-grids of even and odd
   pixels, stacked as a batch.
 
@@ -28,6 +29,8 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
     Args:
         x: `(N, C, H, W)`.
         weight: `(C, 1, k, k)`, k odd.
+        stride: step between outputs, pixels.
+        dilation: step between the taps of the kernel, pixels.
 
     Returns:
         `(N, C, ceil(H / stride), ceil(W / stride))`.
@@ -41,9 +44,24 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
     return result
 
 
-def _convolve(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
-    padding = dilation * (weight.shape[-1] // 2)
-    return F.conv2d(x, weight, None, stride, padding, dilation, groups=x.shape[1])
+def depthwise_gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int, needed: tuple[bool, bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of `depthwise` by `x` and by `weight`, from that of its output.
+
+    Args:
+        grad: gradient of the output.
+        x: `(N, C, H, W)`, as in `depthwise`.
+        weight: `(C, 1, k, k)`, as in `depthwise`.
+        stride: as in `depthwise`.
+        dilation: as in `depthwise`.
+        needed: which of the two to compute; the other is None.
+    """
+    grad = _like(grad, x)
+    return (
+        _input_gradient(grad, x, weight, stride, dilation) if needed[0] else None,
+        _weight_gradient(grad, x, weight, stride, dilation) if needed[1] else None,
+    )
 
 
 class _CpuDepthwise(torch.autograd.Function):
@@ -55,36 +73,15 @@ class _CpuDepthwise(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        need_x, need_weight = ctx.needs_input_grad[:2]
-        return (
-            _input_gradient(grad, x, weight, ctx.stride, ctx.dilation) if need_x else None,
-            _weight_gradient(grad, x, weight, ctx.stride, ctx.dilation) if need_weight else None,
-            None,
-            None,
-        )
+        needed = ctx.needs_input_grad[:2]
+        return *depthwise_gradients(grad, x, weight, ctx.stride, ctx.dilation, needed), None, None
 
 
-def depthwise_gradients(
-    grad: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int
-) -> tuple[Tensor, Tensor]:
-    """Gradients of `depthwise` by `x` and `weight`, from that of its output."""
-    if x.device.type != "cpu":
-        return (
-            _native_backward(grad, x, weight, stride, dilation, inputs=True),
-            _native_backward(grad, x, weight, stride, dilation, inputs=False),
-        )
-    return (
-        _input_gradient(grad, x, weight, stride, dilation),
-        _weight_gradient(grad, x, weight, stride, dilation),
-    )
-
-
-def _input_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
-    if stride == 1:
-        return _convolve(_like(grad, x), weight.flip(2, 3), 1, dilation)
-    return _native_backward(_like(grad, x), x, weight, stride, dilation, inputs=True)
+def _convolve(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+    padding = dilation * (weight.shape[-1] // 2)
+    return F.conv2d(x, weight, None, stride, padding, dilation, groups=x.shape[1])
 
 
 def _like(grad: Tensor, x: Tensor) -> Tensor:
@@ -94,27 +91,20 @@ def _like(grad: Tensor, x: Tensor) -> Tensor:
     return grad
 
 
-def _native_backward(
-    grad: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int, inputs: bool, pad: int = -1
-) -> Tensor:
-    """PyTorch's own gradient of a depthwise convolution, by input or by weight."""
-    padding = dilation * (weight.shape[-1] // 2) if pad < 0 else pad
-    gradients = torch.ops.aten.convolution_backward(
-        grad, x, weight, None, [stride] * 2, [padding] * 2, [dilation] * 2, False, [0, 0],
-        x.shape[1], [inputs, not inputs, False],
-    )  # fmt: skip
-    result: Tensor = gradients[0 if inputs else 1]
-    return result
+def _input_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+    if x.device.type == "cpu" and stride == 1:
+        return _convolve(grad, weight.flip(2, 3), 1, dilation)
+    return _native_backward(grad, x, weight, stride, dilation, inputs=True)
 
 
 def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
-    kernel = weight.shape[-1]
     height, width = x.shape[-2:]
-    grad = _like(grad, x)
-    if kernel == 5 and dilation == 1:
+    if x.device.type != "cpu":
+        return _native_backward(grad, x, weight, stride, dilation, inputs=False)
+    if weight.shape[-1] == 5 and dilation == 1:
         padded = F.pad(x, (2, 2, 2, 2))
         columns = weight.new_empty(weight.shape[0], 1, 5, 3)
-        reach = width + 3 - stride  # the columns that a kernel 3 wide can see
+        reach = stride * (grad.shape[-1] - 1) + 3  # the columns that a kernel 3 wide can see
         left, right = (
             _native_backward(grad, padded[..., start : start + reach], columns, stride, 1, False, 0)
             for start in (0, 2)
@@ -130,3 +120,16 @@ def _sub_grids(x: Tensor) -> Tensor:
     """The four grids of even and odd rows and columns, stacked: `(4N, C, H/2, W/2)`."""
     grids = [x[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)]
     return torch.cat(grids).contiguous(memory_format=torch.channels_last)
+
+
+def _native_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int, inputs: bool, pad: int = -1
+) -> Tensor:
+    """PyTorch's own gradient of a depthwise convolution, by input or by weight."""
+    padding = dilation * (weight.shape[-1] // 2) if pad < 0 else pad
+    gradients = torch.ops.aten.convolution_backward(
+        grad, x, weight, None, [stride] * 2, [padding] * 2, [dilation] * 2, False, [0, 0],
+        x.shape[1], [inputs, not inputs, False],
+    )  # fmt: skip
+    result: Tensor = gradients[0 if inputs else 1]
+    return result

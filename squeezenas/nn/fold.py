@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from squeezenas.nn.memory_format import channels_last
+
 SETTINGS = (
     "in_channels",
     "out_channels",
@@ -41,7 +43,7 @@ def folded(network: nn.Module) -> nn.Module:
                 conv, norm = module[position], module[position + 1]
                 if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                     module[position], module[position + 1] = _fused(conv, norm), nn.Identity()
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last(network)
 
 
 def _fused(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:

@@ -1,8 +1,8 @@
-"""Segmentation heads: LR-ASPP (MobileNetV3, arXiv:1905.02244) and DeepLabV3+ (arXiv:1802.02611), depthwise.
+"""Segmentation heads: LR-ASPP (arXiv:1905.02244) and a depthwise DeepLabV3+ (arXiv:1802.02611).
 
-Both follow the published SqueezeNAS networks where those differ from the papers. The pooling window of
-LR-ASPP is clamped to the feature map, so that training crops work; on the 64x128 map of a Cityscapes
-frame it is the published 49x49.
+Both follow the published SqueezeNAS networks where those differ from the papers. The pooling window
+of LR-ASPP is clamped to the feature map, so that training crops work; on the 64x128 map of a
+Cityscapes frame it is the published 49x49.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class LRASPP(nn.Module):
 class DeepLabV3Plus(nn.Module):
     """Atrous spatial pyramid with a decoder. Features at 1/16, low level and logits at 1/4.
 
-    The dilated convolutions have as many groups as the channel counts allow: one an output channel in
-    the published networks.
+    The dilated convolutions have as many groups as the channel counts allow: one an output channel
+    in the published networks.
     """
 
     dilations = (6, 12, 18)

@@ -7,7 +7,7 @@ convolutions (no channel shuffle) and optional dilation of the depthwise one.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ SKIP = "skip"
 
 
 class Bottleneck(NamedTuple):
-    """What the text of an option says: `k3_e6_g1_d2` is kernel 3, expansion 6, groups 1, dilation 2."""
+    """What an option's text says: `k3_e6_g1_d2` is kernel 3, expansion 6, groups 1, dilation 2."""
 
     kernel: int
     expansion: int
@@ -31,7 +31,7 @@ class Bottleneck(NamedTuple):
         """Reads an option's text.
 
         Raises:
-            ValueError: the text is not `k<kernel>_e<expansion>_g<groups>` with an optional `_d<dilation>`.
+            ValueError: not `k<kernel>_e<expansion>_g<groups>`, with `_d<dilation>` or without.
         """
         match = re.fullmatch(r"k(\d+)_e(\d+)_g(\d+)(?:_d(\d+))?", option)
         if match is None:
@@ -56,8 +56,8 @@ class DepthwiseConv2d(nn.Conv2d):
 class InvertedResidual(nn.Sequential):
     """1x1 convolution, batch norm, ReLU; depthwise, batch norm, ReLU; 1x1 convolution, batch norm.
 
-    Maps `(N, c_in, H, W)` to `(N, c_out, ceil(H / stride), ceil(W / stride))`. The identity that may be
-    added belongs to the unit around it.
+    Maps `(N, c_in, H, W)` to `(N, c_out, ceil(H / stride), ceil(W / stride))`. The identity that
+    may be added belongs to the unit around it.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, bottleneck: Bottleneck) -> None:
@@ -74,6 +74,16 @@ class InvertedResidual(nn.Sequential):
             BatchNorm2d(c_out),
         )
 
+    @property
+    def convolutions(self) -> tuple[nn.Conv2d, DepthwiseConv2d, nn.Conv2d]:
+        """Expansion, depthwise convolution, projection."""
+        return cast("tuple[nn.Conv2d, DepthwiseConv2d, nn.Conv2d]", (self[0], self[3], self[6]))
+
+    @property
+    def norms(self) -> tuple[BatchNorm2d, BatchNorm2d, BatchNorm2d]:
+        """The batch norm behind each of the convolutions."""
+        return cast("tuple[BatchNorm2d, BatchNorm2d, BatchNorm2d]", (self[1], self[4], self[7]))
+
 
 class Zero(nn.Module):
     """Contributes nothing: what `skip` is where the unit's own identity remains."""
@@ -84,7 +94,7 @@ class Zero(nn.Module):
 
 
 class Halve(nn.Module):
-    """`skip` at stride 2: ReLU, two 1x1 stride-2 convolutions on grids one pixel apart, concatenated.
+    """`skip` at stride 2: ReLU, then two 1x1 stride-2 convolutions on grids one pixel apart.
 
     Maps `(N, c_in, H, W)`, H and W even, to `(N, c_out, H / 2, W / 2)`.
     """

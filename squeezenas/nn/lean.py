@@ -1,4 +1,4 @@
-"""A depthwise convolution of something cheap, which is computed again in the backward pass, not kept.
+"""A depthwise convolution of something cheap, computed again in the backward pass instead of kept.
 
 Differs from `torch.utils.checkpoint` in that the convolution itself does not run a second time.
 """
@@ -37,18 +37,24 @@ class _LeanDepthwise(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weight, *inputs = ctx.saved_tensors
         enabled, dtype = ctx.autocast
-        needed = ctx.needs_input_grad[4:]
-        leaves = [x.detach().requires_grad_(need) for x, need in zip(inputs, needed, strict=True)]
+        wanted = ctx.needs_input_grad[4:]
+        leaves = [x.detach().requires_grad_(want) for x, want in zip(inputs, wanted, strict=True)]
         with torch.enable_grad(), torch.autocast(ctx.device, dtype, enabled):
             prepared = ctx.prepare(*leaves)
-        grad_prepared, grad_weight = depthwise_gradients(
-            grad, prepared.detach(), weight.to(prepared.dtype), *ctx.where
+        stride, dilation = ctx.where
+        needed = any(wanted), ctx.needs_input_grad[1]
+        by_prepared, by_weight = depthwise_gradients(
+            grad, prepared.detach(), weight.to(prepared.dtype), stride, dilation, needed
         )
-        wanted = [leaf for leaf in leaves if leaf.requires_grad]
-        found = iter(torch.autograd.grad(prepared, wanted, grad_prepared) if wanted else ())
-        grad_inputs = (next(found) if leaf.requires_grad else None for leaf in leaves)
-        grad_weight = grad_weight.to(weight.dtype) if ctx.needs_input_grad[1] else None
-        return None, grad_weight, None, None, *grad_inputs
+        by_inputs: list[Tensor | None] = [None] * len(leaves)
+        if by_prepared is not None:
+            positions = [position for position, want in enumerate(wanted) if want]
+            found = torch.autograd.grad(prepared, [leaves[p] for p in positions], by_prepared)
+            for position, gradient in zip(positions, found, strict=True):
+                by_inputs[position] = gradient
+        if by_weight is not None:
+            by_weight = by_weight.to(weight.dtype)
+        return None, by_weight, None, None, *by_inputs
 
 
 def lean_depthwise(
@@ -57,9 +63,12 @@ def lean_depthwise(
     """`depthwise(prepare(*inputs), weight, stride, dilation)`, keeping only `inputs` and `weight`.
 
     Args:
-        prepare: from the inputs to `(N, C, H, W)`; runs once forward and once backward, so it must be
-            a pure function, and every tensor it differentiates by must be among the inputs.
+        prepare: from the inputs to `(N, C, H, W)`; runs once forward and once backward, so it must
+            be a pure function, and every tensor it differentiates by must be among the inputs.
         weight: `(C, 1, k, k)`.
+        stride: as in `depthwise`.
+        dilation: as in `depthwise`.
+        *inputs: what `prepare` reads.
     """
     result: Tensor = _LeanDepthwise.apply(prepare, weight, stride, dilation, *inputs)
     return result

@@ -15,8 +15,9 @@ class Path(dict[str, Tensor]):
 
     Args:
         weights: the weights by choice key.
-        picks: when given, the path is *hard*: each choice runs only the option named here and scales
-            it by that option's row of the weights (ones in value; a straight-through gradient may hang on it).
+        picks: when given, the path is *hard*: each choice runs only the option named here and
+            scales it by that option's row of the weights (ones in value; a straight-through
+            gradient may hang on it).
     """
 
     def __init__(

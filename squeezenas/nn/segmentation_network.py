@@ -1,4 +1,7 @@
-"""The macro-architecture: stem, a row of units, a head. A supernet and a network differ in their units."""
+"""The macro-architecture: a stem, a row of units, a head.
+
+A supernet and a stand-alone network differ in their units only.
+"""
 
 from __future__ import annotations
 

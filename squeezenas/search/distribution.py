@@ -1,4 +1,4 @@
-"""Distributions over architectures: what to log of one, and one whose networks have a given cost."""
+"""Distributions over architectures: what to log of one, and one of networks of a given cost."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def of_cost(table: CostTable, cost: float) -> dict[str, list[float]]:
 def random_of_cost(
     space: SearchSpace, table: CostTable, target: float, count: int, rng: random.Random
 ) -> list[Architecture]:
-    """Different random architectures that cost 90 to 100 % of `target`; fewer if so few are found."""
+    """Different random architectures of 90 to 100 % of `target`; fewer if so few are found."""
     rows = of_cost(table, 0.95 * target)
     found: dict[Architecture, None] = {}
     for _ in range(1000 * count):

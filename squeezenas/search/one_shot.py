@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from squeezenas.engine.checkpoint import (
     restore_random_states,
     save_checkpoint,
 )
-from squeezenas.engine.distributed import average
+from squeezenas.engine.distributed import agree, average
 from squeezenas.engine.optim import learning_rate, optimiser
 from squeezenas.nn.path import Path
 from squeezenas.search.distribution import describe
@@ -45,13 +46,16 @@ class OneShotSearch:
         self.seconds = 0.0
         self.history: list[dict[str, list[float]]] = []
         self.scores: dict[str, float] = {}
-        self._bad = self._bad_in_a_row = 0
+        self._bad = 0
+        self._bad_in_a_row = {"weight": 0, "architecture": 0}
         self._saved = time.monotonic()
         self._metric = search.task.metric()
         self._optimiser = optimiser(search.supernet, search.config.regime.optimiser)
         self._scaler = precision.scaler(search.precision, search.process.device)
         self._forward: nn.Module = search.supernet
         if search.process.world_size > 1:
+            # A 1x1 weight has two names for one memory order, and DDP warns of the other one.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
             self._forward = DistributedDataParallel(
                 search.supernet,
                 broadcast_buffers=False,  # joined batch statistics keep them equal
@@ -90,28 +94,32 @@ class OneShotSearch:
         """One step of the architecture parameters on held-out images."""
         parts = self.parts
         inputs = parts.task.prepare(batch.images, batch.labels)
+        losses: list[Tensor] = []
 
         def loss(path: Path) -> Tensor:
             with precision.autocast(parts.precision, parts.process.device):
                 logits = parts.supernet(inputs.images, path.images(self._share))
             self._watch(logits, inputs.labels)
-            return parts.task.loss(logits, inputs.labels)
+            value = parts.task.loss(logits, inputs.labels)
+            losses.append(value.detach().clone())
+            return value
 
+        step = SearchStep(
+            parts.config.regime.batch_size,
+            loss,
+            parts.cost.expected,
+            parts.penalty,
+            self._gradients,
+        )
         with _frozen(parts.supernet):
-            metrics = parts.strategy.learn(
-                SearchStep(
-                    self.parts.config.regime.batch_size,
-                    loss,
-                    parts.cost.expected,
-                    parts.penalty,
-                    self._gradients,
-                )
-            )
+            metrics = parts.strategy.learn(step)
         self._count(metrics is not None, "architecture")
         if metrics is None:
             return {}
+        average(losses)
         parts.penalty.adapt(metrics["architecture/expected_cost"])
         return {
+            "architecture/loss": float(losses[0]),
             **metrics,
             "architecture/multiplier": parts.penalty.multiplier,
             **describe(parts.strategy.probabilities(), parts.space),
@@ -160,12 +168,15 @@ class OneShotSearch:
         return self.parts.process.share(self.parts.config.regime.batch_size)
 
     def _gradients(self, loss: Tensor, parameters: list[nn.Parameter]) -> list[Tensor] | None:
-        scale = self._scaler.get_scale() if self._scaler.is_enabled() else 1.0
-        gradients = list(torch.autograd.grad(loss * scale, parameters))
+        gradients = list(torch.autograd.grad(self._scaler.scale(loss), parameters))
         average(gradients)
+        scale = self._scaler.get_scale()
         gradients = [gradient / scale for gradient in gradients]
-        finite = torch.stack([gradient.isfinite().all() for gradient in gradients]).all()
-        return gradients if bool(finite) else None
+        if bool(torch.stack([gradient.isfinite().all() for gradient in gradients]).all()):
+            return gradients
+        if self._scaler.is_enabled():  # the weight steps alone would not bring the scale down
+            self._scaler.update(scale * self._scaler.get_backoff_factor())
+        return None
 
     @torch.no_grad()
     def _watch(self, logits: Tensor, labels: Tensor) -> None:
@@ -174,16 +185,16 @@ class OneShotSearch:
         self._metric.update(labels[grid], logits[grid].argmax(1))
 
     def _count(self, finite: bool, what: str) -> None:
-        self._bad_in_a_row = 0 if finite else self._bad_in_a_row + 1
+        self._bad_in_a_row[what] = 0 if finite else self._bad_in_a_row[what] + 1
         if finite:
             return
         self._bad += 1
         for module in self.parts.supernet.modules():
             if isinstance(module, nn.BatchNorm2d) and not _finite(module):
                 module.reset_running_stats()
-        if self._bad_in_a_row >= self.parts.config.regime.max_bad_steps:
+        if self._bad_in_a_row[what] >= self.parts.config.regime.max_bad_steps:
             raise ValueError(
-                f"{self._bad_in_a_row} {what} steps in a row were not finite (step {self.step}); "
+                f"{self._bad_in_a_row[what]} {what} steps in a row were not finite (step {self.step}); "
                 "lower regime.optimiser.lr, try regime.precision=bf16 or fp32, or check the images; "
                 "the last checkpoint is from before"
             )
@@ -201,12 +212,13 @@ class OneShotSearch:
         self.seconds += seconds
         batch_size = self.parts.config.regime.batch_size
         run.log_timing({"time/step": seconds, "time/images": batch_size / seconds}, self.step)
-        minutes = (time.monotonic() - self._saved) / 60
-        if (
-            self.step % self.parts.steps_per_epoch == 0
-            or minutes >= self.parts.config.checkpoint_minutes
-        ):
+        if self.step % self.parts.steps_per_epoch == 0 or self._overdue():
             self.checkpoint(run)
+
+    def _overdue(self) -> bool:
+        """Whether it is time for a checkpoint. All processes write it together, so one clock rules."""
+        minutes = (time.monotonic() - self._saved) / 60
+        return agree(minutes >= self.parts.config.checkpoint_minutes)
 
     def remembered(self, run: Run, score: Score) -> Score:
         """`score`, which keeps what it found in the checkpoints, so that none is computed again."""
@@ -217,7 +229,7 @@ class OneShotSearch:
                 start = time.monotonic()
                 self.scores[key] = score(architecture, part)
                 self.seconds += time.monotonic() - start
-                if start - self._saved >= 60 * self.parts.config.checkpoint_minutes:
+                if self._overdue():
                     self.checkpoint(run)
             return self.scores[key]
 
@@ -245,11 +257,12 @@ class OneShotSearch:
             "seconds": self.seconds,
             "history": self.history,
             "scores": self.scores,
-            "bad": [self._bad, self._bad_in_a_row],
+            "bad": self._bad,
+            "bad_in_a_row": self._bad_in_a_row,
             "counts": self._metric.joined().counts.cpu(),
             "supernet": self.parts.supernet.state_dict(),
             "strategy": self.parts.strategy.state_dict(),
-            "multiplier": self.parts.penalty.multiplier,
+            "penalty": self.parts.penalty.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "scaler": self._scaler.state_dict(),
             "random": random_states(),
@@ -259,14 +272,15 @@ class OneShotSearch:
         """Takes back what `state_dict` gave."""
         self.step, self.seconds = state["step"], state["seconds"]
         self.history, self.scores = state["history"], state["scores"]
-        self._bad, self._bad_in_a_row = state["bad"]
+        self._bad, self._bad_in_a_row = state["bad"], state["bad_in_a_row"]
         if self.parts.process.main:  # the counts of all processes
             self._metric.counts.copy_(state["counts"])
         self.parts.supernet.load_state_dict(state["supernet"])
         self.parts.strategy.load_state_dict(state["strategy"])
-        self.parts.penalty.multiplier = state["multiplier"]
+        self.parts.penalty.load_state_dict(state["penalty"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty when the run has gone on without fp16 until now
+            self._scaler.load_state_dict(state["scaler"])
         restore_random_states(state["random"])
 
 

@@ -14,6 +14,7 @@ from squeezenas.data.frames import Frame
 from squeezenas.data.loaders import Batch, evaluation_batches
 from squeezenas.engine import precision
 from squeezenas.nn.fold import folded
+from squeezenas.nn.memory_format import channels_last
 from squeezenas.search.setup import Search
 
 KEPT_BYTES = 1 << 30  # decoded frames stay in memory when all of them take less
@@ -40,9 +41,8 @@ class InheritedWeights:
         """The stand-alone network, with inherited weights and batch-norm statistics of its own."""
         search, regime = self._search, self._search.config.regime
         with torch.random.fork_rng(devices=[]):
-            network = search.space.network(architecture, search.task.classes, regime.head).to(
-                search.process.device, memory_format=torch.channels_last
-            )
+            network = search.space.network(architecture, search.task.classes, regime.head)
+        network = channels_last(network.to(search.process.device))
         search.space.inherit(search.supernet, network, architecture)
         self._recalibrate(network)
         return network.eval()
@@ -78,9 +78,9 @@ class InheritedWeights:
 
     @torch.inference_mode()
     def predictions(self, architecture: Architecture, count: int) -> tuple[Pixels, Pixels, Pixels]:
-        """The first report frames: images `(N, H, W, 3)`, labels and predictions `(N, H, W)`, uint8.
+        """The first report frames: images `(N, H, W, 3)`, labels and predictions `(N, H, W)`.
 
-        Frames of another size than the first are left out.
+        All uint8. Frames of another size than the first are left out.
         """
         network = folded(self.network(architecture))
         search = self._search

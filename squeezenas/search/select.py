@@ -47,12 +47,15 @@ class Selection:
     @property
     def front(self) -> set[Architecture]:
         """The Pareto front: no other candidate is as cheap and better, or as good and cheaper."""
-        best, front = -math.inf, set()
-        for candidate in sorted(self.candidates, key=lambda c: (c.cost, -c.miou)):
-            if candidate.miou > best:
-                best = candidate.miou
-                front.add(candidate.architecture)
-        return front
+
+        def beaten(one: Candidate) -> bool:
+            return any(
+                (other.cost <= one.cost and other.miou > one.miou)
+                or (other.cost < one.cost and other.miou >= one.miou)
+                for other in self.candidates
+            )
+
+        return {one.architecture for one in self.candidates if not beaten(one)}
 
     def baseline(self) -> dict[str, float]:
         """Mean and standard error of the random networks' reported mIoU; empty without two."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,10 +15,12 @@ from squeezenas.core.space import SearchSpace, spaces
 from squeezenas.costs.penalty import Penalty
 from squeezenas.costs.price import cost_table
 from squeezenas.costs.table import CostTable
+from squeezenas.data.decode import read_frame
 from squeezenas.data.loaders import TrainingStream, draw_seed
 from squeezenas.data.transforms import training_transform
 from squeezenas.engine import precision
 from squeezenas.engine.distributed import Process, agree, wait
+from squeezenas.nn.memory_format import channels_last
 from squeezenas.search.splits import SearchFrames, search_frames
 from squeezenas.strategies.base import OneShotStrategy, strategies
 from squeezenas.tasks.segmentation import Segmentation
@@ -85,6 +89,8 @@ def build(config: SearchConfig, process: Process, folder: Path) -> Search:
         search_frames(card, regime.select)  # draws a generated data set, once
     wait()
     frames = search_frames(card, regime.select)
+    for part in frames:  # a card that does not fit its files is told before anything is made
+        read_frame(part[0], card)
     table = None
     if process.main:
         table = cost_table(
@@ -93,9 +99,11 @@ def build(config: SearchConfig, process: Process, folder: Path) -> Search:
         )  # fmt: skip
     table = agree(table)
     assert table is not None
+    random.seed(config.seed)  # nothing here draws from it; what the user plugs in may
+    np.random.seed(config.seed % 2**32)
     torch.manual_seed(config.seed)
     supernet = space.supernet(card.num_classes, regime.head, regime.memory)
-    supernet = supernet.to(process.device, memory_format=torch.channels_last)
+    supernet = channels_last(supernet.to(process.device))
     return Search(
         config=config,
         process=process,

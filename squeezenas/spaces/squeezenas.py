@@ -1,6 +1,6 @@
 """SqueezeNAS: Fast Neural Architecture Search for Faster Semantic Segmentation (arXiv:1908.01748).
 
-A row of 20 to 22 units with 13 candidates each; channels and strides are fixed by the macro-architecture.
+A row of 20 to 22 units with 13 candidates each; the macro-architecture fixes channels and strides.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from typing import ClassVar
-
 
 from torch import nn
 
@@ -72,17 +71,13 @@ class SqueezeNASSpace(SearchSpace):
 
     def inherit(self, supernet: nn.Module, network: nn.Module, architecture: Architecture) -> None:
         """Copies the weights and statistics of the chosen candidates into `network`, in place."""
-        picks = dict(enumerate(architecture.picks))
-
-        def chosen(name: str) -> str | None:
-            match = re.fullmatch(r"(units\.(\d+)\.)candidates\.(\d+)\.(.*)", name)
+        state = {}
+        for name, tensor in supernet.state_dict().items():
+            match = re.fullmatch(r"units\.(\d+)\.candidates\.(\d+)\.(.*)", name)
             if match is None:
-                return name
-            prefix, unit, option, rest = match.groups()
-            return f"{prefix}op.{rest}" if picks[int(unit)] == int(option) else None
-
-        state = {chosen(name): tensor for name, tensor in supernet.state_dict().items()}
-        state.pop(None, None)
+                state[name] = tensor
+            elif architecture.picks[int(match[1])] == int(match[2]):
+                state[f"units.{match[1]}.op.{match[3]}"] = tensor
         network.load_state_dict(state)
 
     def candidate(self, key: str, option: str) -> nn.Module:

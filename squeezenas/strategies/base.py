@@ -25,7 +25,7 @@ class SearchStep:
 
     Args:
         batch_size: images of the joined batch.
-        loss: held-out task loss of a path for the joined batch.
+        loss: held-out task loss of a path, this process's part; `gradients` joins the parts.
         expected_cost: cost of a path or of probabilities, differentiable.
         penalised: from task loss, the path's cost and the probabilities' cost to the total loss.
         gradients: of a loss by parameters, averaged over processes; None when not finite.
@@ -57,7 +57,11 @@ class OneShotStrategy(ABC):
 
     @abstractmethod
     def learn(self, step: SearchStep) -> Metrics | None:
-        """One architecture step; None when its loss or gradients were not finite."""
+        """One architecture step; None when its gradients were not finite.
+
+        Its metrics have `architecture/expected_cost`: what a network drawn from the distribution
+        costs on average.
+        """
 
     @abstractmethod
     def anneal(self, progress: float) -> None:

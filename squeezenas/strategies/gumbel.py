@@ -71,7 +71,7 @@ class Gumbel(OneShotStrategy):
         for key, weights in soft.items():
             one = torch.zeros_like(weights)
             one[picks[key]] = 1.0
-            hard[key] = (one + weights - weights.detach()).expand(-1, batch_size)
+            hard[key] = (weights - weights.detach() + one).expand(-1, batch_size)
         return Path(hard, picks)
 
     def learn(self, step: SearchStep) -> Metrics | None:
@@ -88,7 +88,6 @@ class Gumbel(OneShotStrategy):
             parameter.grad = gradient
         self._optimiser.step()
         return {
-            "architecture/loss": float(task_loss.detach()),
             "architecture/expected_cost": float(cost.detach()),
             "architecture/temperature": self.temperature,
         }

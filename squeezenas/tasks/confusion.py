@@ -34,14 +34,16 @@ class ConfusionMatrix:
         return whole
 
     def class_iou(self) -> Tensor:
-        """Intersection over union of each class `(classes,)`, float64; NaN for classes never seen
-        in labels or predictions."""
+        """Intersection over union of each class `(classes,)`, float64.
+
+        NaN for classes that are in no label and no prediction.
+        """
         counts = self.counts.double()
         hits = counts.diagonal()
         return hits / (counts.sum(0) + counts.sum(1) - hits)
 
     def miou(self) -> float:
-        """Mean of the class IoUs that are defined, as cityscapesScripts takes it; NaN if none is."""
+        """Mean of the class IoUs that are defined, as in cityscapesScripts; NaN if none is."""
         return float(torch.nanmean(self.class_iou()))
 
     def pixel_accuracy(self) -> float:

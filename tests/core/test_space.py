@@ -16,7 +16,7 @@ class Toy(SearchSpace):
     def supernet(self, classes, head, memory="full"):
         raise AssertionError
 
-    network = candidate = candidate_input = graph = supernet
+    network = inherit = candidate = candidate_input = graph = supernet
 
 
 @pytest.fixture

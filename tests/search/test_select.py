@@ -1,0 +1,123 @@
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from squeezenas.engine.distributed import Process
+from squeezenas.search.select import Candidate, Selection, as_rows, propose, select
+from squeezenas.search.setup import build
+from tests.search.toy import ToySpace, config
+
+ALONE = Process(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search")
+    keys = ["regime.select.candidates=8", "regime.select.random=5", "regime.cost.target=0.0015"]
+    return build(config(folder, *keys), ALONE, folder)
+
+
+def with_keys(search, *keys):
+    """The same parts under another configuration."""
+    from dataclasses import replace
+
+    return replace(search, config=config(Path(), *keys))
+
+
+def miou(architecture, part="selection"):
+    """A figure that looks random, as good as any score."""
+    return zlib.crc32(repr((architecture.picks, part)).encode()) / 2**32
+
+
+def test_all_proposals_differ_and_meet_the_budget(search):
+    pairs = propose(search)
+    kinds = [kind for kind, _ in pairs]
+    assert kinds == ["argmax"] + ["sampled"] * 8 + ["random"] * 5
+    assert len({architecture for _, architecture in pairs}) == 14
+    assert all(search.cost.of(architecture) <= 0.0015 for _, architecture in pairs)
+    assert propose(search) == pairs
+
+
+def test_a_decided_strategy_gives_fewer_candidates(search):
+    one = {choice.key: torch.eye(13)[3] * 50 for choice in search.space.choices}
+    saved = search.strategy.state_dict()["logits"]
+    try:
+        with torch.no_grad():
+            for key, logits in search.strategy.logits.items():
+                saved[key] = logits.clone()
+                logits.copy_(one[key])
+        kinds = [kind for kind, _ in propose(search)]
+    finally:
+        with torch.no_grad():
+            for key, logits in search.strategy.logits.items():
+                logits.copy_(saved[key])
+    assert kinds == ["argmax"] + ["random"] * 5
+
+
+def test_the_best_learned_network_is_chosen_and_reported(search):
+    found = select(search, miou)
+    learned = [row for row in found.candidates if row.kind != "random"]
+    assert found.chosen.kind != "random"
+    assert found.chosen.miou == max(row.miou for row in learned)
+    assert found.chosen.cost <= 0.0015
+    assert [row.cost for row in found.candidates] == sorted(row.cost for row in found.candidates)
+    for row in found.candidates:
+        assert row.miou == miou(row.architecture)
+        scored = row.kind == "random" or row == found.chosen
+        assert row.report == (miou(row.architecture, "report") if scored else None)
+
+
+def test_the_paper_scores_once(search):
+    asked = []
+
+    def score(architecture, part):
+        asked.append(part)
+        return miou(architecture, part)
+
+    keys = ["regime.select.candidates=8", "regime.select.random=5", "regime.cost.target=0.0015"]
+    found = select(with_keys(search, *keys, "regime.select.protocol=paper"), score)
+    assert set(asked) == {"selection"}
+    assert found.chosen.report == found.chosen.miou
+
+
+def candidates():
+    """Costs and scores on a coarse grid, so that ties of both kinds occur."""
+    for number in range(60):
+        draw = zlib.crc32(str(number).encode())
+        architecture = ToySpace().architecture([number % 13, number // 13, 0, 0])
+        yield Candidate(architecture, "sampled", draw % 7, draw // 7 % 5)
+
+
+def test_the_front_is_what_nothing_beats():
+    rows = tuple(candidates())
+    wanted = {
+        a.architecture
+        for a in rows
+        if not any(
+            b.cost <= a.cost and b.miou >= a.miou and (b.cost, b.miou) != (a.cost, a.miou)
+            for b in rows
+        )
+    }
+    assert Selection(rows, rows[0]).front == wanted
+    assert 1 < len(wanted) < len(rows)
+
+
+def test_baseline_is_mean_and_standard_error():
+    architecture = ToySpace().architecture([0, 0, 0, 0])
+    rows = [Candidate(architecture, "random", 1.0, 0.0, report) for report in (0.1, 0.2, 0.6)]
+    rows.append(Candidate(architecture, "argmax", 1.0, 0.9, 0.9))
+    found = Selection(tuple(rows), rows[-1]).baseline()
+    # mean 0.3; variance (0.04 + 0.01 + 0.09) / 2 = 0.07; sqrt(0.07 / 3) = 0.1527525
+    assert found == pytest.approx({"mean": 0.3, "standard_error": 0.1527525, "networks": 3})
+    assert Selection(tuple(rows[:1]), rows[0]).baseline() == {}
+
+
+def test_rows_of_the_table(search):
+    found = select(search, miou)
+    rows = as_rows(found, search.space.write)
+    assert [row["miou"] for row in rows] == sorted((row["miou"] for row in rows), reverse=True)
+    (chosen,) = (row for row in rows if row["chosen"])
+    picks = search.space.read(chosen["architecture"].split())
+    assert picks == found.chosen.architecture
