@@ -7,9 +7,14 @@ from `torch.nn.SyncBatchNorm` in that it runs on the CPU too.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+Statistics = tuple[Tensor, Tensor]
 
 
 def world_size() -> int:
@@ -28,7 +33,7 @@ def summed(tensor: Tensor) -> Tensor:
 
 
 def batch_norm(
-    x: Tensor, weight: Tensor, bias: Tensor, eps: float
+    x: Tensor, weight: Tensor, bias: Tensor, eps: float, known: Statistics | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Normalises `x` with the statistics of the joined batch (arXiv:1502.03167, algorithm 1).
 
@@ -37,14 +42,16 @@ def batch_norm(
         weight: `(C,)`.
         bias: `(C,)`.
         eps: added to the variance.
+        known: mean and variance that an earlier run over the same `x` returned; a lone process does
+            not measure them again.
 
     Returns:
         The normalised tensor in the type of `x`, and the float32 (or wider) mean and biased
         variance, each `(C,)` and without gradient.
     """
     if world_size() == 1:
-        y, mean, inverse_std = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
-        return y, mean.detach(), inverse_std.detach().pow(-2).sub_(eps).clamp_(min=0)
+        y, mean, variance = _LocalBatchNorm.apply(x, weight, bias, eps, known)
+        return y, mean, variance
     wide = x if x.dtype == torch.float64 else x.float()
     count = wide.numel() // wide.shape[1] * world_size()
     mean = summed(wide.sum((0, 2, 3))) / count
@@ -53,6 +60,35 @@ def batch_norm(
     scale = weight * torch.rsqrt(variance + eps)
     y = centred * scale.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1)
     return y.to(x.dtype), mean.detach(), variance.detach()
+
+
+class _LocalBatchNorm(torch.autograd.Function):
+    """PyTorch's own kernels; known statistics save the passes over `x` that measure them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, known: Statistics | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        if known is None:
+            y, mean, inverse = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
+            variance = inverse.pow(-2).sub_(eps).clamp_(min=0)
+        else:
+            mean, variance = known
+            inverse = torch.rsqrt(variance + eps)
+            y, *_ = torch.native_batch_norm(x, weight, bias, mean, variance, False, 0.0, eps)
+        ctx.save_for_backward(x, weight, mean, inverse)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        return y, mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, inverse = ctx.saved_tensors
+        gradients = torch.ops.aten.native_batch_norm_backward(
+            grad, x, weight, None, None, mean, inverse, True, ctx.eps, ctx.needs_input_grad[:3]
+        )
+        return *gradients, None, None
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from squeezenas.nn.batch_norm import batch_norm, update_running_statistics
+from squeezenas.nn.batch_norm import Statistics, batch_norm, update_running_statistics
 from squeezenas.nn.depthwise import depthwise
 from squeezenas.nn.inverted_residual import InvertedResidual
 from squeezenas.nn.lean import lean_depthwise
@@ -43,7 +43,7 @@ class Family:
         self.subsample = stride if dilation % stride == 0 else 1
         self.stride, self.dilation = stride // self.subsample, dilation // self.subsample
 
-    def run(self, x: Tensor, moments: Moments, weights: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def run(self, x: Tensor, moments: Moments, weights: Tensor) -> tuple[Tensor, list[Statistics]]:
         """The members' weighted sum, and mean and variance in front of each of their batch norms.
 
         Args:
@@ -52,29 +52,30 @@ class Family:
             weights: `(members, N)`.
 
         Returns:
-            `(N, c_out, H / stride, W / stride)` and six vectors, without gradient: mean and
-            variance of each of the three norms, over the members' joined channels.
+            `(N, c_out, H / stride, W / stride)`; and for each of the three norms mean and variance
+            of the members' joined channels, without gradient.
         """
         expand, shift, mean, variance = self._folded_expansion(moments)
         hidden = self._expand_and_convolve(_every(x, self.subsample), expand, shift)
         if self.lean:
-            mixed, *statistics = checkpoint(
+            mixed, measured = checkpoint(
                 self._normalise_and_project,
                 hidden,
                 weights,
+                [],
                 use_reentrant=False,
                 preserve_rng_state=False,
             )
         else:
-            mixed, *statistics = self._normalise_and_project(hidden, weights)
-        return mixed, [mean.detach(), variance.detach(), *statistics]
+            mixed, measured = self._normalise_and_project(hidden, weights, [])
+        return mixed, [(mean.detach(), variance.detach()), *measured]
 
-    def update(self, statistics: Sequence[Tensor], inputs: int, outputs: int) -> None:
+    def update(self, statistics: Sequence[Statistics], inputs: int, outputs: int) -> None:
         """Moves every member's running statistics; `inputs` and `outputs` are values a channel."""
         for position, count in enumerate((inputs, outputs, outputs)):
             layers = self.norms[position]
             widths = [layer.num_features for layer in layers]
-            mean, variance = (statistics[2 * position + i].split(widths) for i in (0, 1))
+            mean, variance = (vector.split(widths) for vector in statistics[position])
             for parts in zip(layers, mean, variance, strict=True):
                 update_running_statistics(*parts, count)
 
@@ -96,12 +97,22 @@ class Family:
             return lean_depthwise(expanded, weight, self.stride, self.dilation, x, expand, shift)
         return depthwise(expanded(x, expand, shift), weight, self.stride, self.dilation)
 
-    def _normalise_and_project(self, hidden: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
-        """Batch norm, ReLU, 1x1 convolutions, batch norm, weighted sum; then batch statistics."""
-        hidden, mean2, variance2 = batch_norm(hidden, *self._norm(1))
+    def _normalise_and_project(
+        self, hidden: Tensor, weights: Tensor, known: list[Statistics]
+    ) -> tuple[Tensor, list[Statistics]]:
+        """Batch norm, ReLU, 1x1 convolutions, batch norm, weighted sum.
+
+        Args:
+            hidden: the depthwise output.
+            weights: `(members, N)`.
+            known: statistics of both norms, filled by the first run; a second one reads them.
+        """
+        again = known or (None, None)
+        hidden, *second = batch_norm(hidden, *self._norm(1), known=again[0])
         projected = _pointwise(torch.relu_(hidden), [_dense(conv) for conv in self.projections])
-        projected, mean3, variance3 = batch_norm(projected, *self._norm(2))
-        return _weighted_sum(projected, weights), mean2, variance2, mean3, variance3
+        projected, *third = batch_norm(projected, *self._norm(2), known=again[1])
+        known[:] = [(second[0], second[1]), (third[0], third[1])]
+        return _weighted_sum(projected, weights), known
 
     def _norm(self, position: int) -> tuple[Tensor, Tensor, float]:
         """Joined weight and bias of the members' first, second or third norm, and its epsilon."""

@@ -33,8 +33,7 @@ def unit_and_input(
 
 
 @pytest.mark.parametrize(("memory", "joined"), MODES)
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("size", [(8, 6), (7, 5)])
+@pytest.mark.parametrize(("size", "batch"), [((8, 6), 3), ((8, 6), 1), ((7, 5), 2)])
 @pytest.mark.parametrize("kind", UNITS)
 def test_a_training_step_is_that_of_the_slow_twin(
     kind: str, size: tuple[int, int], batch: int, memory: str, joined: bool
@@ -63,7 +62,7 @@ def test_a_picked_option_is_one_term_of_the_sum(kind: str) -> None:
         torch.testing.assert_close(module(x, weights, pick), module(x, weights))
 
 
-@pytest.mark.parametrize(("memory", "joined"), MODES)
+@pytest.mark.parametrize(("memory", "joined"), [("full", False), ("lean", True)])
 @pytest.mark.parametrize("kind", UNITS)
 def test_frozen_weights_change_no_other_gradient(kind: str, memory: str, joined: bool) -> None:
     module, x, weights = unit_and_input(kind, (8, 6), 2, memory, joined)
@@ -75,7 +74,7 @@ def test_frozen_weights_change_no_other_gradient(kind: str, memory: str, joined:
 
 
 @pytest.mark.parametrize(("memory", "joined"), MODES)
-@pytest.mark.parametrize("kind", UNITS)
+@pytest.mark.parametrize("kind", ["identity", "stride 2"])
 def test_half_precision_costs_no_more_than_in_plain_layers(
     kind: str, memory: str, joined: bool
 ) -> None:

@@ -41,7 +41,7 @@ def expected() -> Trace:
     return step(slow_twin(network), space)
 
 
-@pytest.mark.parametrize(("memory", "joined"), [("full", False), ("full", True), ("lean", False)])
+@pytest.mark.parametrize(("memory", "joined"), [("full", False), ("lean", True)])
 def test_a_training_step_is_that_of_the_slow_twin(
     memory: str, joined: bool, expected: Trace
 ) -> None:
@@ -62,13 +62,12 @@ def test_a_hard_path_is_the_network_that_inherits_its_weights(training: bool) ->
     space, network = supernet()
     network.train(training)
     images = torch.randn(2, 3, 32, 64, dtype=torch.float64)
-    for seed in range(2):
-        architecture = space.sample(random.Random(seed))
-        alone = space.network(architecture, 5, "lr_aspp").double().train(training)
-        space.inherit(network, alone, architecture)
-        with torch.no_grad():
-            hard = network(images, Path.of(architecture, space.choices, batch=2))
-            torch.testing.assert_close(hard, alone(images))
+    architecture = space.sample(random.Random(0))
+    alone = space.network(architecture, 5, "lr_aspp").double().train(training)
+    space.inherit(network, alone, architecture)
+    with torch.no_grad():
+        hard = network(images, Path.of(architecture, space.choices, batch=2))
+        torch.testing.assert_close(hard, alone(images))
 
 
 def test_inheriting_copies() -> None:

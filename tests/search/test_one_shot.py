@@ -60,8 +60,8 @@ def test_both_kinds_of_parameters_learn(searching, run):
     assert [line["step"] for line in lines if "search/miou" in line] == [2, 4, 6]
     assert all(line["search/bad_steps"] == 0 for line in lines)
     temperatures = [line["architecture/temperature"] for line in lines]
-    assert temperatures[0] == 5.0
-    assert temperatures[-1] == 0.5
+    schedule = searching.parts.config.regime.strategy.temperature
+    assert (temperatures[0], temperatures[-1]) == pytest.approx((schedule.start, schedule.end))
     assert temperatures == sorted(temperatures, reverse=True)
 
 

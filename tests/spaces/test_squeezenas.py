@@ -1,11 +1,21 @@
+from functools import cache
+
 import pytest
 import torch
 from torch import nn
 
-from squeezenas.core.space import spaces
+from squeezenas.core.space import SearchSpace, spaces
 from squeezenas.costs.macs import gmacs
 from squeezenas.nn.path import Path
 from tests.spaces.published import NETWORKS, SUPERNET_PARAMETERS
+
+
+@cache
+def space_and_supernet(name: str) -> tuple[SearchSpace, nn.Module]:
+    """With the published head, its tensors without data."""
+    space = spaces[name]()
+    with torch.device("meta"):
+        return space, space.supernet(19, SUPERNET_PARAMETERS[name][0])
 
 
 def count(network: nn.Module) -> int:
@@ -25,11 +35,9 @@ def test_published_networks_have_their_parameters_and_gmacs(name: str) -> None:
 
 @pytest.mark.parametrize("name", SUPERNET_PARAMETERS)
 def test_supernets_have_the_parameters_of_the_official_ones(name: str) -> None:
-    head, published = SUPERNET_PARAMETERS[name]
-    space = spaces[name]()
-    with torch.device("meta"):
-        supernet = space.supernet(19, head)
-    assert count(supernet) + sum(len(choice.options) for choice in space.choices) == published
+    space, supernet = space_and_supernet(name)
+    architecture_parameters = sum(len(choice.options) for choice in space.choices)
+    assert count(supernet) + architecture_parameters == SUPERNET_PARAMETERS[name][1]
 
 
 @pytest.mark.parametrize("name", SUPERNET_PARAMETERS)
@@ -46,23 +54,26 @@ def test_options_are_in_the_official_order(name: str) -> None:
 @pytest.mark.parametrize("name", SUPERNET_PARAMETERS)
 @pytest.mark.parametrize("size", [(64, 128), (96, 32)])
 def test_candidate_input_is_what_the_units_read(name: str, size: tuple[int, int]) -> None:
-    space = spaces[name]()
+    space, supernet = space_and_supernet(name)
     with torch.device("meta"):
-        supernet = space.supernet(3, "lr_aspp")
         images = torch.empty(1, 3, *size)
         path = Path.of(space.architecture([0] * len(space.choices)), space.choices)
-    read = []
-    for unit in supernet.units:
-        unit.register_forward_pre_hook(lambda _, arguments: read.append(arguments[0].shape[1:]))
+    read: list[torch.Size] = []
+
+    def remember(_: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        read.append(arguments[0].shape[1:])
+
+    hooks = [unit.register_forward_pre_hook(remember) for unit in supernet.units]
     supernet(images, path)
+    for hook in hooks:
+        hook.remove()
     assert read == [space.candidate_input(choice.key, *size) for choice in space.choices]
 
 
 @pytest.mark.parametrize("name", SUPERNET_PARAMETERS)
 def test_a_candidate_alone_is_that_of_the_supernet(name: str) -> None:
-    space = spaces[name]()
+    space, supernet = space_and_supernet(name)
     with torch.device("meta"):
-        supernet = space.supernet(3, "lr_aspp")
         for choice, unit in zip(space.choices, supernet.units, strict=True):
             for option, inside in zip(choice.options, unit.candidates, strict=True):
                 assert repr(space.candidate(choice.key, option)) == repr(inside)

@@ -1,0 +1,142 @@
+"""Whole searches through the command line."""
+
+import csv
+import json
+import sys
+from functools import partial
+
+import pytest
+import torch
+
+from squeezenas.cli import outcome
+from squeezenas.cli.main import main
+from squeezenas.core.model_card import read_model_card
+from squeezenas.costs import price
+from tests.search.toy import ToySpace, arguments
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """They take most of the time of so short a search."""
+    monkeypatch.setattr(outcome, "_draw", lambda *_: None)
+    monkeypatch.setattr(outcome, "draw_overlays", lambda *_: None)
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_search_leaves_all_that_is_needed(tmp_path, capsys):
+    pytest.importorskip("tensorboard")
+    assert main(["search", *arguments(tmp_path, "tracking=tensorboard")]) == 0
+    folder = tmp_path / "runs" / "toy"
+    assert {path.name for path in folder.iterdir()} >= {
+        "config.yaml", "environment.json", "metrics.jsonl", "timing.jsonl", "checkpoints",
+        "architecture.yaml", "candidates.csv", "probabilities.json", "summary.json",
+        "architecture.png", "probabilities.png", "pareto.png", "curves.png", "overlays.png",
+    }  # fmt: skip
+    assert all(path.stat().st_size > 1000 for path in folder.glob("*.png"))
+    assert list(folder.rglob("events.out.tfevents*"))
+
+    card = read_model_card(folder / "architecture.yaml")
+    assert card.space == "toy"
+    assert card.costs.gmacs <= 0.004
+    with (folder / "candidates.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    (chosen,) = (row for row in rows if row["chosen"] == "True")
+    assert chosen["architecture"].split() == list(card.architecture)
+    assert float(chosen["cost"]) == pytest.approx(card.costs.gmacs, rel=1e-6)
+    assert {row["kind"] for row in rows} == {"argmax", "sampled", "random"}
+
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["chosen"]["architecture"] == list(card.architecture)
+    assert summary["device_hours"] > 0
+    for epoch in json.loads((folder / "probabilities.json").read_text()):
+        assert all(sum(row) == pytest.approx(1, abs=1e-5) for row in epoch.values())
+    lines = metrics(folder)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert {
+        "search/loss", "search/lr", "architecture/loss", "architecture/expected_cost",
+        "architecture/entropy", "architecture/skips", "architecture/multiplier", "search/miou",
+    } <= set(lines[-1])  # fmt: skip
+    assert "chosen: 0.00" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["cost.kind=parameters", "cost.target=0.02", "strategy.sampling=hard", "head=deeplabv3plus"],
+        ["memory=lean", "precision=bf16", "cost.penalty=additive", "select.protocol=paper"],
+        ["optimiser.name=adamw", "strategy.optimiser.name=sgd", "cost.penalty=mnasnet"],
+        ["cost.penalty=fbnet", "crop=[96,160]", "select.recalibration_batches=0"],  # padded crops
+    ],
+)
+def test_the_options_of_a_regime(keys, tmp_path, without_pictures):
+    words = [f"regime.{key}" for key in keys]
+    assert main(["search", *arguments(tmp_path, *words)]) == 0
+    folder = tmp_path / "runs" / "toy"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["chosen"]["cost"] <= summary["target"]
+    assert len(read_model_card(folder / "architecture.yaml").architecture) == 4
+    assert all(line["search/bad_steps"] == 0 for line in metrics(folder))
+
+
+def test_the_same_seed_gives_the_same_search(tmp_path, without_pictures):
+    for name in ("one", "two", "other"):
+        words = arguments(tmp_path, f"runs={tmp_path / name}", f"seed={int(name == 'other')}")
+        assert main(["search", *words]) == 0
+    one, two, other = (
+        (tmp_path / name / "toy" / "metrics.jsonl").read_text() for name in ("one", "two", "other")
+    )
+    assert one == two
+    assert one != other
+
+
+def test_latency_is_measured_once(tmp_path, without_pictures, monkeypatch):
+    measured = []
+
+    def measure(*args, **kwargs):
+        measured.append(args)
+        return quick(*args, **kwargs)
+
+    quick = partial(price.latency_table, seconds=0.0, rounds=1)
+    table = quick(ToySpace(), 19, "lr_aspp", (64, 128), torch.device("cpu"), progress=False)
+    target = (table.cheapest() + table.dearest()) / 2
+    monkeypatch.setattr(price, "latency_table", measure)
+    words = arguments(tmp_path, "regime.cost.kind=latency", f"regime.cost.target={target}")
+    assert main(["search", *words]) == 0
+    folder = tmp_path / "runs" / "toy"
+    saved = (folder / "latency.json").read_bytes()
+    card = read_model_card(folder / "architecture.yaml")
+    assert card.costs.latency_ms <= target
+    assert card.costs.latency_device
+    assert main(["search", "--resume", str(folder)]) == 0
+    assert len(measured) == 1
+    assert (folder / "latency.json").read_bytes() == saved
+
+
+def test_dry_run_makes_nothing(tmp_path, capsys):
+    assert main(["search", "--dry-run", *arguments(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    for word in ("weight step", "architecture step", "peak memory", "reachable cost", "GMACs"):
+        assert word in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wandb_offline(tmp_path, without_pictures, monkeypatch, capsys):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    assert main(["search", *arguments(tmp_path, "tracking=wandb")]) == 0
+    assert "switched off" not in capsys.readouterr().err
+    assert list((tmp_path / "runs" / "toy").glob("wandb/offline-run-*/run-*.wandb"))
+
+
+def test_optional_libraries_may_be_absent(tmp_path, without_pictures, monkeypatch, capsys):
+    for name in ("wandb", "apex", "tensorboard", "torch.utils.tensorboard", "timm"):
+        monkeypatch.setitem(sys.modules, name, None)
+    words = arguments(tmp_path, "tracking=[wandb,tensorboard]")
+    assert main(["search", *words]) == 0
+    said = capsys.readouterr().err
+    for name in ("wandb", "tensorboard"):
+        assert said.count(f"tracking with {name} is switched off") == 1
+    assert (tmp_path / "runs" / "toy" / "summary.json").is_file()
