@@ -51,9 +51,9 @@ class Penalty:
     def adapt(self, cost: float) -> None:
         """Dual ascent of `target`, damped: the multiplier follows the excess that is coming.
 
-        `m <- max(0, m + rate (e + 60 (e - e_last)))` with `e = cost / target - 1`: while the cost is
-        on its way to the target the multiplier stops growing (a proportional and integral control,
-        arXiv:2007.03964).
+        `m <- max(0, m + rate (e + 60 (e - e_last)))` with `e = cost / target - 1`: while the cost
+        is on its way to the target the multiplier stops growing. This is a proportional and
+        integral control of the constraint, arXiv:2007.03964.
         """
         if self.config.penalty != "target":
             return

@@ -192,10 +192,11 @@ class OneShotSearch:
         for module in self.parts.supernet.modules():
             if isinstance(module, nn.BatchNorm2d) and not _finite(module):
                 module.reset_running_stats()
-        if self._bad_in_a_row[what] >= self.parts.config.regime.max_bad_steps:
+        count = self._bad_in_a_row[what]
+        if count >= self.parts.config.regime.max_bad_steps:
             raise ValueError(
-                f"{self._bad_in_a_row[what]} {what} steps in a row were not finite (step {self.step}); "
-                "lower regime.optimiser.lr, try regime.precision=bf16 or fp32, or check the images; "
+                f"{count} {what} steps in a row were not finite (step {self.step}); lower "
+                "regime.optimiser.lr, try regime.precision=bf16 or fp32, or check the images; "
                 "the last checkpoint is from before"
             )
 
@@ -216,7 +217,7 @@ class OneShotSearch:
             self.checkpoint(run)
 
     def _overdue(self) -> bool:
-        """Whether it is time for a checkpoint. All processes write it together, so one clock rules."""
+        """Whether a checkpoint is due. All processes take part in it, so one clock rules."""
         minutes = (time.monotonic() - self._saved) / 60
         return agree(minutes >= self.parts.config.checkpoint_minutes)
 
@@ -298,5 +299,6 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 
 
 def _finite(norm: nn.BatchNorm2d) -> bool:
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     return bool((norm.running_mean + norm.running_var).isfinite().all())

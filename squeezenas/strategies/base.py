@@ -1,4 +1,4 @@
-"""What a one-shot strategy is: it owns the architecture parameters and learns them from a supernet."""
+"""What a one-shot strategy is: owner of the architecture parameters, taught by a supernet."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Gumbel-softmax search: SqueezeNAS (arXiv:1908.01748), FBNet (arXiv:1812.03443), SNAS.
 
-The weights of a choice are `softmax((a + g) / T)` with architecture parameters `a`, Gumbel noise `g`
-and temperature `T` (arXiv:1611.01144, eq. 2). Noise is drawn for each image, not once a batch; as `T`
-falls the mixture of candidates becomes a choice of one.
+The weights of a choice are `softmax((a + g) / T)` with architecture parameters `a`, Gumbel noise
+`g` and temperature `T` (arXiv:1611.01144, eq. 2). Noise is drawn for each image, not once a batch;
+as `T` falls the mixture of candidates becomes a choice of one.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from squeezenas.strategies.base import Metrics, OneShotStrategy, SearchStep, str
 class Gumbel(OneShotStrategy):
     """Architecture parameters under Gumbel noise.
 
-    With `sampling="hard"` one option of each choice runs for the whole batch, and the gradient of the
-    relaxed weights is passed straight through (arXiv:1611.01144, section 2.2).
+    With `sampling="hard"` one option of each choice runs for the whole batch, and the gradient of
+    the relaxed weights is passed straight through (arXiv:1611.01144, section 2.2).
     """
 
     def __init__(self, space: SearchSpace, config: Strategy, seed: int, device: Any) -> None:

@@ -42,9 +42,7 @@ def test_fbnet_raises_the_logarithm_not_its_argument():
 def test_gradients(kind):
     numbers = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (3.0, 5.0, 4.0)]
     assert torch.autograd.gradcheck(penalty(kind), numbers)
-    by_path, by_mean = torch.autograd.grad(
-        penalty(kind)(*numbers), numbers[1:], allow_unused=True
-    )
+    by_path, by_mean = torch.autograd.grad(penalty(kind)(*numbers), numbers[1:], allow_unused=True)
     # The paper pays for the sampled path, the constraint is on the mean network.
     priced, other = (by_mean, by_path) if kind == "target" else (by_path, by_mean)
     assert priced > 0

@@ -1,7 +1,7 @@
 """Children of one process that has imported everything once: for tests that need many processes.
 
-A test starts this module's users as programs of their own, because a process that has run a backward
-pass on a machine with a GPU must not fork any more.
+A test starts this module's users as programs of their own, because a process that has run a
+backward pass on a machine with a GPU must not fork any more.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ import sys
 import traceback
 from collections.abc import Callable
 
-import torch
-
 from tests.search import toy
 
 
 def ready() -> None:
     """One thread, and what the children would draw and import each for itself."""
     import albumentations  # noqa: F401
-    import torch._dynamo  # noqa: F401
+    import torch._dynamo
 
     torch.set_num_threads(1)
     toy.streets()

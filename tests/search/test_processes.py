@@ -45,7 +45,9 @@ def test_two_processes_learn_what_one_does(states, case):
             left, right = left["logits"], right["logits"]
         assert list(left) == list(right)
         for key, tensor in left.items():
-            torch.testing.assert_close(right[key], tensor, **close, msg=lambda m, k=key: f"{k}: {m}")
+            torch.testing.assert_close(
+                right[key], tensor, **close, msg=lambda m, k=key: f"{k}: {m}"
+            )
     for before, after in zip(one["metrics"], two["metrics"], strict=True):
         assert after == pytest.approx(before, rel=1e-3)
     assert one["counts"].sum() == two["counts"].sum()
@@ -60,8 +62,8 @@ def test_steps_changed_something(states):
 
 def test_torchrun_writes_one_run_folder(repository, tmp_path):
     done = program(
-        repository, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}",
-        "-m", "tests.search.toy_search",
+        repository, "-m", "torch.distributed.run",
+        "--nproc-per-node=2", f"--master-port={free_port()}", "-m", "tests.search.toy_search",
         *toy.arguments(tmp_path, "checkpoint_minutes=0", "regime.epochs=2"),
     )  # fmt: skip
     assert "(2 processes)" in done.stdout

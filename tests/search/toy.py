@@ -1,4 +1,4 @@
-"""Searches that take seconds: a space of four units, frames of 64x128, and what to type for them."""
+"""Searches that take seconds: a space of four units, frames of 64x128, the words to type."""
 
 from __future__ import annotations
 

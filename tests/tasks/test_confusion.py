@@ -11,7 +11,7 @@ CLASSES, IGNORE = 6, 255
 
 @pytest.fixture
 def pixels():
-    """Labels with ignored pixels, and predictions; class 4 is never seen, class 5 only predicted."""
+    """Labels with ignored pixels, and predictions; class 4 is never seen, 5 only predicted."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, (3, 20, 30))
     predictions = np.where(rng.random(labels.shape) < 0.6, labels, rng.integers(0, 4, labels.shape))
@@ -75,9 +75,7 @@ def test_the_scores_of_cityscapes_scripts():
     to_id = np.array([ids.get(train_id, 0) for train_id in range(256)])
     np.add.at(theirs, (to_id[labels], to_id[predictions]), 1)
     evaluation.args.evalLabels = [label.id for label in helpers.labels if label.id >= 0]
-    scores = [
-        evaluation.getIouScoreForLabel(ids[c], theirs, evaluation.args) for c in range(19)
-    ]
+    scores = [evaluation.getIouScoreForLabel(ids[c], theirs, evaluation.args) for c in range(19)]
     ours = ConfusionMatrix(19, IGNORE, torch.device("cpu"))
     ours.update(torch.from_numpy(labels), torch.from_numpy(predictions))
     assert math.isnan(scores[7])

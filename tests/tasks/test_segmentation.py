@@ -25,9 +25,7 @@ def test_the_loss_is_the_mean_over_labelled_pixels(task):
     labels[0, :2] = 255
     shifted = logits - logits.max(1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    terms = [
-        -log_p[n, labels[n, y, x], y, x] for n, y, x in np.argwhere(labels != 255)
-    ]
+    terms = [-log_p[n, labels[n, y, x], y, x] for n, y, x in np.argwhere(labels != 255)]
     loss = task.loss(torch.from_numpy(logits), torch.from_numpy(labels))
     assert loss.dtype == torch.float32
     assert float(loss) == pytest.approx(np.mean(terms), rel=1e-6)
