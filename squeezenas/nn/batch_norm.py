@@ -24,12 +24,24 @@ def world_size() -> int:
 
 def summed(tensor: Tensor) -> Tensor:
     """The sum of `tensor` over all processes, differentiable; in a lone process, itself."""
-    if world_size() == 1:
-        return tensor
-    from torch.distributed.nn.functional import all_reduce
+    return tensor if world_size() == 1 else _SumOverProcesses.apply(tensor)
 
-    total: Tensor = all_reduce(tensor)
-    return total
+
+class _SumOverProcesses(torch.autograd.Function):
+    """Every process gets the sum, so every process's part gets the sum of all their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        total = grad.clone()
+        dist.all_reduce(total)
+        return total
 
 
 def batch_norm(

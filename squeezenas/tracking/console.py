@@ -18,7 +18,7 @@ COST = "architecture/expected_cost"
 SHOWN = {
     "search/loss": "loss {:.3f}",
     "search/miou": "mIoU {:.1%}",
-    COST: "cost {:.2f}",
+    COST: "cost {:.3g}",
     "architecture/temperature": "temperature {:.2f}",
 }
 """Metrics in the line, in this order; the target follows the cost."""

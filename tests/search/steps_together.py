@@ -46,4 +46,5 @@ if __name__ == "__main__":
     ready()
     for case in CASES:
         for world_size in (1, 2):
-            joined(lambda case=case: steps(Path(sys.argv[1]), case), world_size)
+            if (case, world_size) != ("lean", 1):  # it recomputes what `soft` keeps
+                joined(lambda case=case: steps(Path(sys.argv[1]), case), world_size)

@@ -58,7 +58,7 @@ def test_plain_console_writes_a_line_every_five_per_cent(
     run.finish({})
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 20
-    assert lines[0].startswith("   5%  step 10/200  loss 1.950  cost 3.50 (target 3)  ")
+    assert lines[0].startswith("   5%  step 10/200  loss 1.950  cost 3.5 (target 3)  ")
     assert "mIoU 25.0%" in lines[-1]
     assert lines[-1].endswith("00:00 left")
 
