@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 
 import torch
 
+from squeezenas.cli.forecast import forecast
 from squeezenas.cli.outcome import write_outcome
 from squeezenas.core.search_config import SearchConfig
 from squeezenas.engine.distributed import Process, agree, start, stop
@@ -82,47 +82,3 @@ def _announce(parts: Search, folder: Path, step: int) -> None:
         f"{'resuming at step ' + str(step) + ' in' if step else 'everything goes to'} {folder}",
         flush=True,
     )
-
-
-def forecast(parts: Search) -> None:
-    """Takes one step of each kind twice, the second one timed, and prints what a search needs."""
-    regime = parts.config.regime
-    searching = OneShotSearch(parts)
-    weight_batches, architecture_batches = (stream.batches() for stream in parts.streams)
-    parts.strategy.anneal(0.0)
-    seconds = {"architecture": 0.0, "weight": 0.0}
-    for _ in range(2):
-        begin = time.monotonic()
-        searching.learn_architecture(next(architecture_batches))
-        middle = time.monotonic()
-        searching.learn_weights(next(weight_batches), held_out=True)
-        seconds = {"architecture": middle - begin, "weight": time.monotonic() - middle}
-    if not parts.process.main:
-        return
-    warmup = regime.warmup_epochs * parts.steps_per_epoch
-    total = parts.steps * seconds["weight"] + (parts.steps - warmup) * seconds["architecture"]
-    print(
-        f"dry run of {parts.space.name} with {regime.head} on {parts.config.datasets.name}, "
-        f"batch {regime.batch_size} of {regime.crop[0]}x{regime.crop[1]}, {parts.precision} on "
-        f"{parts.process.device}, memory={regime.memory}\n"
-        f"  weight step        {seconds['weight']:.2f} s\n"
-        f"  architecture step  {seconds['architecture']:.2f} s\n"
-        f"  peak memory        {peak_memory(parts.process.device) / 2**30:.2f} GiB\n"
-        f"  whole search       {total / 3600:.2f} h for {parts.steps} steps "
-        f"({warmup} of them warm-up), "
-        f"{total * parts.process.world_size / 3600:.2f} device-hours, selection not counted\n"
-        f"  reachable cost     {parts.cost.cheapest():.4g} to {parts.cost.dearest():.4g} "
-        f"{parts.cost.unit}, target {regime.cost.target:g}\n"
-        "nothing was written"
-    )
-
-
-def peak_memory(device: torch.device) -> int:
-    """Largest memory in bytes: allocated on a GPU, resident for a process on the CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    import resource
-    import sys
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
