@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.data.frames import Frame
+
+PNG_END = b"IEND\xaeB`\x82"
 
 Pixels = NDArray[np.uint8]
 Numbers = NDArray[np.integer[Any] | np.floating[Any]]
@@ -97,14 +100,42 @@ def require_same_size(image: Pixels, mask: Pixels, frame: Frame) -> None:
         )
 
 
+def require_whole(path: Path) -> None:
+    """Refuses an empty or truncated file by its first and last bytes, without decoding it.
+
+    PNG must end with its last chunk and WebP be as long as it says; JPEG may end with anything, so
+    its truncation is seen only when it is decoded.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not whole; names the file.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 64))
+            tail = file.read()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    png = head.startswith(b"\x89PNG") and PNG_END not in tail
+    webp = head[:4] == b"RIFF" and int.from_bytes(head[4:8], "little") + 8 > size
+    if size == 0 or png or webp:
+        raise ValueError(
+            f"{path} is truncated ({size} bytes); get the file again or remove image and mask"
+        )
+
+
+def _unreadable(path: Path, error: OSError) -> OSError:
+    reason = error.strerror or error
+    return OSError(f"{path} cannot be read ({reason}); restore it or correct the card")
+
+
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        reason = error.strerror or error
-        raise OSError(
-            f"{path} cannot be read ({reason}); restore it or correct the card"
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def _decode(path: Path, flags: int) -> Numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from squeezenas.core.space import SearchSpace, spaces
 from squeezenas.costs.penalty import Penalty
 from squeezenas.costs.price import cost_table
 from squeezenas.costs.table import CostTable
-from squeezenas.data.decode import read_frame
+from squeezenas.data.decode import read_frame, require_whole
 from squeezenas.data.loaders import TrainingStream, draw_seed
 from squeezenas.data.transforms import training_transform
 from squeezenas.engine import precision
@@ -85,8 +86,10 @@ def build(config: SearchConfig, process: Process, folder: Path) -> Search:
     strategy = strategies[regime.strategy.name](
         space, regime.strategy, draw_seed(config.seed, -1) >> 1, process.device
     )
-    if process.main:
-        search_frames(card, regime.select)  # draws a generated data set, once
+    if process.main:  # draws a generated data set, once
+        for frame in set(chain(*search_frames(card, regime.select))):
+            require_whole(frame.image)
+            require_whole(frame.mask)
     wait()
     frames = search_frames(card, regime.select)
     for part in frames:  # a card that does not fit its files is told before anything is made

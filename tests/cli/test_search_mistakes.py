@@ -93,14 +93,22 @@ def test_ids_that_are_not_on_the_card(copied, refused):
     assert "has ids [77] that are not on the card 'street_scenes'; add them to label_ids" in said
 
 
-def test_a_truncated_image_on_the_way_is_repaired_and_the_run_goes_on(copied, tmp_path, capsys):
+@pytest.mark.parametrize("what", [0, 1])
+def test_a_truncated_file_is_found_before_any_work(copied, refused, what):
+    files, (*_, root) = copied[what], copied
+    whole = files[5].read_bytes()
+    files[5].write_bytes(whole[:-20])
+    assert f"{files[5]} is truncated ({len(whole) - 20} bytes)" in refused(root)
+
+
+def test_a_damaged_image_on_the_way_is_repaired_and_the_run_goes_on(copied, tmp_path, capsys):
     """The first frame of each part is read before a run is made; this one is met while it runs."""
     *_, root = copied
     words = arguments(tmp_path, root)
     wanted = config(tmp_path, root)
     image = search_frames(wanted.datasets, wanted.regime.select).weights[1].image
     whole = image.read_bytes()
-    image.write_bytes(whole[:200])
+    image.write_bytes(whole[:100] + whole[-100:])
     assert main(["search", *words]) == 2
     said = capsys.readouterr().err
     assert f"squeezenas: {image} is damaged or no image (200 bytes)" in said

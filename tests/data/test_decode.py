@@ -7,7 +7,7 @@ from PIL import Image
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.recipes import load_dataset
-from squeezenas.data.decode import read_frame, read_image, read_mask
+from squeezenas.data.decode import read_frame, read_image, read_mask, require_whole
 from squeezenas.data.frames import Frame, frames
 
 
@@ -62,6 +62,17 @@ def test_other_kinds_of_mask_are_refused(tmp_path: Path, make_card) -> None:
     cv2.imwrite(str(path), np.zeros((4, 4), np.uint16))
     with pytest.raises(ValueError, match=r"1 channel\(s\) of uint16"):
         read_mask(path, make_card())
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize("left", [0, 30, -1])
+def test_a_truncated_file_is_told_without_decoding(tmp_path: Path, suffix: str, left: int) -> None:
+    path = tmp_path / f"x{suffix}"
+    Image.effect_noise((40, 30), 50).convert("RGB").save(path)
+    require_whole(path)
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(ValueError, match=r"x\.\w+ is truncated"):
+        require_whole(path)
 
 
 def test_a_mask_of_another_size_is_refused(tiny: DatasetCard) -> None:
