@@ -94,7 +94,7 @@ def _search(line: CommandLine, arguments: list[str]) -> int:
 
         print(to_yaml(config.model_dump(mode="json")), end="")
         return 0
-    # Read by torch when it loads: large tensors in huge pages save page faults, some 6 % of a step.
+    # Read by torch when it loads: large tensors in huge pages cause fewer page faults.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from squeezenas.cli import search
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from squeezenas.core.architecture import Architecture
 from squeezenas.core.space import SearchSpace
 from squeezenas.costs.table import CostTable
+from squeezenas.nn.inverted_residual import SKIP
 
-SKIP = "skip"
 Rows = Mapping[str, Sequence[float]]
 
 

@@ -28,9 +28,6 @@ class Segmentation:
         process: which device, and which share of a joined batch.
     """
 
-    primary = "miou"
-    higher_is_better = True
-
     def __init__(self, card: DatasetCard, process: Process) -> None:
         self.classes, self.ignore_index = card.num_classes, card.ignore_index
         self.process = process
