@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[Positive, Positive]
+
+AUTO_AUGMENT = (
+    r"rand(-(m\d+|n[1-9]\d*|p(0?\.\d+|[01])|mstd\d+(\.\d+)?|mmax[1-9]\d*|inc[01]))*"
+    r"|augmix(-(m\d+|w[1-9]\d*|d[1-9]\d*|a\d+(\.\d+)?|b[01]|mstd\d+(\.\d+)?))*"
+    r"|((v0|original)r?|3a)(-mstd\d+(\.\d+)?)?"
+)
 
 
 class Strict(BaseModel):
@@ -147,6 +154,43 @@ class Augmentation(Strict):
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f"must be [smallest, largest], both above 0, got {list(scale)}")
         return scale
+
+
+class ImageAugmentation(Strict):
+    """What a training image of a classification data set goes through."""
+
+    scale: tuple[float, float] = (0.08, 1.0)
+    """Smallest and largest share of the image's area that is cut out."""
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    """Smallest and largest width over height of what is cut out."""
+    flip: Fraction = 0.5
+    """Probability of a horizontal flip."""
+    colour: float = Field(0.4, ge=0, le=1)
+    """Strength of brightness, contrast and saturation jitter; auto_augment takes its place."""
+    auto_augment: str = ""
+    """A policy in timm's words, such as rand-m9-mstd0.5-inc1; empty: none."""
+    erase: Fraction = 0.0
+    """Probability that a rectangle is erased (arXiv:1708.04896)."""
+
+    @field_validator("scale", "ratio")
+    @classmethod
+    def _ordered(cls, pair: tuple[float, float], info: ValidationInfo) -> tuple[float, float]:
+        if not 0 < pair[0] <= pair[1]:
+            raise ValueError(f"must be [smallest, largest], both above 0, got {list(pair)}")
+        if info.field_name == "scale" and pair[1] > 1:
+            raise ValueError(f"is a share of the area, at most 1, got {list(pair)}")
+        return pair
+
+    @field_validator("auto_augment")
+    @classmethod
+    def _policy(cls, policy: str) -> str:
+        # timm skips some sections that it does not know; a slip would train without being seen.
+        if policy and not re.fullmatch(AUTO_AUGMENT, policy):
+            raise ValueError(
+                f"{policy!r} is no policy of timm; write one such as rand-m9-mstd0.5-inc1, "
+                "augmix-m5-w4-d2, original-mstd0.5 or 3a"
+            )
+        return policy
 
 
 class Select(Strict):

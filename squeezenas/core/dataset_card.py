@@ -37,26 +37,34 @@ class Generate(Strict):
 
 
 class DatasetCard(Strict):
-    """A segmentation data set: where its files lie and what the ids in its masks mean."""
+    """A data set: where its files lie and what its labels mean."""
 
     name: str
     """Short name, the stem of the YAML file."""
     title: str
     """Full name, for reports."""
-    task: Literal["segmentation"] = "segmentation"
-    """What the labels are for."""
+    task: Literal["segmentation", "classification"] = "segmentation"
+    """Whether a label is a mask or one class an image."""
     layout: str
-    """A registered arrangement of files: cityscapes, camvid, folders, street_scenes."""
+    """A registered arrangement of files: cityscapes, camvid, coco, folders, image_folders,
+    street_scenes."""
     root: Path
     """Folder of the data set."""
     splits: dict[SplitName, tuple[str, ...]]
     """The layout's own folder names that make up each split."""
-    annotations: Literal["fine", "coarse"] = "fine"
-    """Labels of the train split (cityscapes layout); val and test are always fine."""
-    classes: tuple[str, ...] = Field(min_length=2)
-    """Class names in train-id order."""
-    palette: tuple[Colour, ...]
-    """One RGB colour a class, for pictures."""
+    annotations: Literal["fine", "coarse", "instances", "panoptic", "stuff"] = "fine"
+    """Which labels. cityscapes: fine, or coarse in the train split; coco: instances, panoptic,
+    stuff."""
+    masks: Path | None = None
+    """Where masks drawn from annotations are kept (layout coco); omitted: in the root."""
+    classes: tuple[str, ...] = ()
+    """Class names in train-id order; classification may omit them: one a folder, sorted."""
+    palette: tuple[Colour, ...] = ()
+    """One RGB colour a class, for pictures of masks."""
+    categories: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Groups of classes that are also scored as one."""
+    instance_sizes: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Mean pixels of an instance, for the classes whose instances are scored (iIoU)."""
     label_ids: dict[Byte, int] | None = None
     """Id in the mask file -> train id; omitted: the files hold train ids."""
     ignore_ids: tuple[Byte, ...] = ()
@@ -89,6 +97,10 @@ class DatasetCard(Strict):
     def _classes(self) -> DatasetCard:
         if repeated := sorted({c for c in self.classes if self.classes.count(c) > 1}):
             raise ValueError(f"classes has {', '.join(repeated)} more than once")
+        if self.task == "classification":
+            return self
+        if self.num_classes < 2:
+            raise ValueError("classes needs at least two names")
         if len(self.palette) != self.num_classes:
             raise ValueError(
                 f"palette has {len(self.palette)} colours for {self.num_classes} classes"
@@ -103,7 +115,18 @@ class DatasetCard(Strict):
         return self
 
     @model_validator(mode="after")
+    def _groups(self) -> DatasetCard:
+        named = {f"categories.{key}": names for key, names in self.categories.items()}
+        named["instance_sizes"] = tuple(self.instance_sizes)
+        for key, names in named.items():
+            if unknown := [name for name in names if name not in self.classes]:
+                raise ValueError(f"{key} has {', '.join(unknown)}, which classes does not")
+        return self
+
+    @model_validator(mode="after")
     def _label_ids(self) -> DatasetCard:
+        if self.task == "classification":
+            return self
         last = self.num_classes - 1
         meaning = self.label_ids or {index: index for index in range(self.num_classes)}
         for file_id, train_id in meaning.items():
@@ -124,8 +147,20 @@ class DatasetCard(Strict):
             raise ValueError("layout street_scenes needs the group generate")
         if self.layout != "street_scenes" and self.generate is not None:
             raise ValueError(f"generate is for layout street_scenes, not {self.layout}")
-        if self.annotations == "coarse" and self.layout != "cityscapes":
-            raise ValueError(f"annotations: coarse is for layout cityscapes, not for {self.layout}")
+        owner = {"fine": self.layout, "coarse": "cityscapes"}.get(self.annotations, "coco")
+        if owner != self.layout:
+            raise ValueError(
+                f"annotations: {self.annotations} is for layout {owner}, not for {self.layout}"
+            )
+        if self.layout == "coco" and self.annotations == "fine":
+            raise ValueError("layout coco needs annotations: instances, panoptic or stuff")
+        if (self.task == "classification") != (self.layout == "image_folders"):
+            raise ValueError(
+                "layout image_folders and task classification belong together; this card has "
+                f"layout {self.layout} and task {self.task}"
+            )
+        if self.masks is not None and self.layout != "coco":
+            raise ValueError(f"masks is for layout coco, not for {self.layout}")
         if empty := [split for split, names in self.splits.items() if not names]:
             raise ValueError(f"splits.{empty[0]} names no folder; remove the key or fill it")
         return self

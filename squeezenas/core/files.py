@@ -1,4 +1,4 @@
-"""YAML files in, text files out: readable faults, and nothing half-written."""
+"""YAML files in, whole files out: readable faults, and nothing half-written."""
 
 from __future__ import annotations
 
@@ -49,16 +49,20 @@ def to_yaml(data: Any) -> str:
     )
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file so that a reader, or a crash, finds the old or the new one, never half.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file so that a reader, or a crash, finds the old or the new one, never half.
+
+    Args:
+        path: where it goes.
+        content: bytes, or text that becomes UTF-8.
 
     Raises:
         OSError: the folder is missing, not writable, or the disk is full; the old file stays.
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)

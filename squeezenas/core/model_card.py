@@ -1,7 +1,8 @@
 """The model card: one network, as text that a person can read and a program can rebuild.
 
-A search ends by writing one (`architecture.yaml`); the files in `models/` are the published ones.
-Whether the options are legal in the space is checked where networks are built: that needs torch.
+A search ends by writing one (`architecture.yaml`), and so does a retraining; the files in `models/`
+are the published ones and the baselines. Whether the options are legal in the space, or the
+backbone exists, is checked where networks are built: that needs torch.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from omegaconf import OmegaConf
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from squeezenas.core.config import Size, Strict
 from squeezenas.core.files import read_yaml, to_yaml, write_atomically
@@ -38,6 +39,8 @@ class Costs(Strict):
 class Weights(Strict):
     """Where trained weights are, and how to know them."""
 
+    file: Path | None = None
+    """A safetensors file, relative to the folder of the card."""
     url: str | None = None
     """Address of the file."""
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
@@ -47,23 +50,42 @@ class Weights(Strict):
     licence: str | None = None
     """Terms of the weights."""
 
+    @model_validator(mode="after")
+    def _known(self) -> Weights:
+        if self.file is not None and self.sha256 is None:
+            raise ValueError(f"{self.file} needs its sha256 beside it")
+        return self
+
+    @field_validator("file")
+    @classmethod
+    def _beside(cls, file: Path | None) -> Path | None:
+        if file is not None and (file.is_absolute() or ".." in file.parts):
+            raise ValueError(f"{file} is not in the folder of the card; move it there")
+        return file
+
 
 class ModelCard(Strict):
-    """One network of a search space."""
+    """One network: an architecture of a search space, or one that other libraries know by name."""
 
     name: str = Field(min_length=1)
     """Name of the network."""
     description: str = ""
     """One line, shown by --help."""
-    space: str
+    space: str | None = None
     """The search space it is from."""
-    head: Literal["lr_aspp", "deeplabv3plus"]
-    """Segmentation head."""
+    head: Literal["lr_aspp", "deeplabv3plus"] | None = None
+    """Segmentation head of a network of a space."""
+    network: str | None = None
+    """Instead of a space: a registered network, such as torchvision_lraspp or timm_deeplabv3."""
+    backbone: str | None = None
+    """The backbone of that network, as its library calls it."""
+    task: Literal["segmentation", "classification"] = "segmentation"
+    """classification: the same backbone under a classifier, as pre-training leaves it."""
     classes: tuple[str, ...] = Field(min_length=1)
     """Class names in the order of the logits."""
     dataset: str
     """The dataset card it was searched or trained on."""
-    architecture: tuple[str, ...] = Field(min_length=1)
+    architecture: tuple[str, ...] = Field((), min_length=1)
     """One option a choice, in the order of the space."""
     costs: Costs | None = None
     """What it costs."""
@@ -73,6 +95,8 @@ class ModelCard(Strict):
     """Trained weights."""
     search: dict[str, Any] = Field(default_factory=dict)
     """Provenance: how it was found."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Provenance: stages, metrics, seeds, versions and the command that repeats it."""
 
     @field_validator("classes")
     @classmethod
@@ -81,6 +105,20 @@ class ModelCard(Strict):
         if twice:
             raise ValueError(f"class names must differ; given twice: {', '.join(twice)}")
         return classes
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ModelCard:
+        of_a_space = {"space": self.space, "head": self.head, "architecture": self.architecture}
+        named = {"network": self.network, "backbone": self.backbone}
+        wanted, foreign = (of_a_space, named) if self.network is None else (named, of_a_space)
+        faults = [f"{key} is missing" for key, value in wanted.items() if not value]
+        faults += [f"{key} does not belong here" for key, value in foreign.items() if value]
+        if faults:
+            raise ValueError(
+                "a network has either space, head and architecture, or network and backbone: "
+                + ", ".join(faults)
+            )
+        return self
 
 
 def read_model_card(path: Path) -> ModelCard:
@@ -100,4 +138,4 @@ def write_model_card(path: Path, card: ModelCard) -> None:
     Raises:
         OSError: it cannot be written; a previous file stays.
     """
-    write_atomically(path, to_yaml(card.model_dump(mode="json", exclude_none=True)))
+    write_atomically(path, to_yaml(card.model_dump(mode="json", exclude_defaults=True)))

@@ -95,7 +95,10 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def network(self, architecture: Architecture, classes: int, head: str) -> nn.Module:
-        """The stand-alone network of one architecture; `forward(images)`."""
+        """The stand-alone network of one architecture; `forward(images)`.
+
+        The head is one for segmentation, or `classifier`; only names within `head.` depend on it.
+        """
 
     @abstractmethod
     def inherit(self, supernet: nn.Module, network: nn.Module, architecture: Architecture) -> None:

@@ -1,4 +1,4 @@
-"""From files to arrays: RGB images, and masks in the card's train ids."""
+"""From files to arrays: RGB images, masks in the card's train ids, classes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.data.frames import Frame
+from squeezenas.data.frames import Frame, LabelledImage, Sample
 
 PNG_END = b"IEND\xaeB`\x82"
 
 Pixels = NDArray[np.uint8]
+Label = NDArray[Any]
+"""A mask `(H, W)` of uint8 train ids, or one class as a 0-d array of int64."""
 Numbers = NDArray[np.integer[Any] | np.floating[Any]]
 
 
 def read_image(path: Path) -> Pixels:
-    """An image as RGB, `(H, W, 3)`; grey images are repeated, alpha is dropped.
+    """An image as RGB, `(H, W, 3)`; grey is repeated, alpha dropped, 16 bits become the upper 8.
+
+    CMYK and YCCK JPEGs, of which ImageNet has some, become RGB. An orientation in EXIF is not
+    applied: masks are drawn on the stored pixels, and published figures are of those.
 
     Raises:
         OSError: the file cannot be read.
@@ -79,6 +84,18 @@ def to_train_ids(ids: Pixels, card: DatasetCard, path: Path) -> Pixels:
     return cv2.LUT(ids, table).astype(np.uint8, copy=False)
 
 
+def read_sample(sample: Sample, card: DatasetCard) -> tuple[Pixels, Label]:
+    """Image `(H, W, 3)` and label of a sample: a mask `(H, W)`, or its class as a 0-d int64 array.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: a file is damaged, the sizes differ, or the mask holds ids not on the card.
+    """
+    if isinstance(sample, LabelledImage):
+        return read_image(sample.image), np.array(sample.label, np.int64)
+    return read_frame(sample, card)
+
+
 def read_frame(frame: Frame, card: DatasetCard) -> tuple[Pixels, Pixels]:
     """Image `(H, W, 3)` and mask `(H, W)` of a frame.
 
@@ -117,7 +134,7 @@ def require_whole(path: Path) -> None:
             file.seek(max(0, size - 64))
             tail = file.read()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     png = head.startswith(b"\x89PNG") and PNG_END not in tail
     webp = head[:4] == b"RIFF" and int.from_bytes(head[4:8], "little") + 8 > size
     if size == 0 or png or webp:
@@ -126,7 +143,8 @@ def require_whole(path: Path) -> None:
         )
 
 
-def _unreadable(path: Path, error: OSError) -> OSError:
+def unreadable(path: Path, error: OSError) -> OSError:
+    """What to raise for a file that cannot be read."""
     reason = error.strerror or error
     return OSError(f"{path} cannot be read ({reason}); restore it or correct the card")
 
@@ -135,7 +153,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _decode(path: Path, flags: int) -> Numbers:

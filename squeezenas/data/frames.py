@@ -6,64 +6,142 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.registry import Registry
 
 
 class Frame(NamedTuple):
-    """One labelled image; `stem` is its name within the data set, without suffixes."""
+    """An image and its mask; `stem` is its name within the data set, without suffixes."""
 
     image: Path
     mask: Path
     stem: str
 
 
-Layout = Callable[[DatasetCard, str, str], Iterable[Frame]]
-"""Finds the frames of one of the layout's own folders: `(card, split, folder name)`."""
+class LabelledImage(NamedTuple):
+    """An image of one class; `label` is the class's position on the card."""
+
+    image: Path
+    label: int
+    stem: str
+
+
+Sample = Frame | LabelledImage
+S = TypeVar("S", bound=Sample)
+
+Layout = Callable[[DatasetCard, str, str], Iterable[Sample]]
+"""Finds the samples of one of the layout's own folders: `(card, split, folder name)`."""
 
 layouts: Registry[Layout] = Registry("layout", "squeezenas.data.layouts")
 
 
-def frames(card: DatasetCard, split: str) -> list[Frame]:
-    """The frames of a split (`train`, `val`, `test`), sorted by stem, each with image and mask.
+def samples(card: DatasetCard, split: str) -> list[Sample]:
+    """The labelled images of a split (`train`, `val`, `test`), sorted by stem.
 
-    A data set that draws its own frames draws them now if they are not there yet.
+    They are `Frame`s if the card's task is segmentation, `LabelledImage`s if it is classification.
+    A data set that draws its own frames or masks draws them now if they are not there yet.
 
     Raises:
         FileNotFoundError: the data set is not there.
-        ValueError: the card has no such split, a folder of it is empty, or an image has no mask.
+        OSError: masks have to be drawn and cannot be written.
+        ValueError: the card has no such split, a folder of it is empty, an image has no mask, or
+            the class folders are not those of the card.
     """
     found = images(card, split)
-    require_masks(found, card)
+    require_masks([sample for sample in found if isinstance(sample, Frame)], card)
     return found
 
 
-def images(card: DatasetCard, split: str) -> list[Frame]:
-    """As `frames`, without looking whether the masks are there.
+def frames(card: DatasetCard, split: str) -> list[Frame]:
+    """As `samples`, for what needs masks.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as `samples`, or the card's task is classification.
+    """
+    if card.task != "segmentation":
+        raise ValueError(
+            f"{card.name} is a data set for {card.task} and has no masks; "
+            "choose one for segmentation with datasets=NAME"
+        )
+    return [sample for sample in samples(card, split) if isinstance(sample, Frame)]
+
+
+def with_classes(card: DatasetCard) -> DatasetCard:
+    """The card itself, or with the class folders of the train split where it names no classes.
 
     Raises:
         FileNotFoundError: the data set is not there.
-        ValueError: the card has no such split, or a folder of it is empty.
+        ValueError: the card has no train split, or it has fewer than two class folders.
     """
-    names = {str(key): folders for key, folders in card.splits.items()}.get(split)
-    if names is None:
-        raise ValueError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
-    layout = layouts[card.layout]
-    if card.generate is None and not card.root.is_dir():
-        raise FileNotFoundError(
-            f"{card.title} is not in {card.root}: {card.how_to_get.rstrip('.')}, "
-            "or give its folder with datasets.root=FOLDER"
+    if card.task != "classification" or card.classes:
+        return card
+    _require_root(card)
+    folders = [card.root / name for name in _folder_names(card, "train")]
+    classes = sorted({path.name for folder in folders for path in class_folders(folder)})
+    if len(classes) < 2:
+        raise ValueError(
+            f"{card.name} has {len(classes)} class folder(s) in {folders[0]}, and training needs "
+            f"at least two: {card.how_to_get}"
         )
+    return card.model_copy(update={"classes": tuple(classes)})
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """The folders in it, sorted; hidden ones belong to other programs."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.is_dir())
+
+
+def images(card: DatasetCard, split: str) -> list[Sample]:
+    """As `samples`, without looking whether the masks are there.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as `samples`.
+    """
+    names = _folder_names(card, split)
+    layout = layouts[card.layout]
+    if card.generate is None:
+        _require_root(card)
+    card = with_classes(card)
     parts = {name: list(layout(card, split, name)) for name in names}
     if empty := [name for name, part in parts.items() if not part]:
         raise ValueError(
             f"split {split!r} of {card.name} has no images for {empty[0]!r} in {card.root} "
             f"(layout {card.layout}); add them or change datasets.splits.{split}"
         )
-    found = [frame for part in parts.values() for frame in part]
-    return sorted(found, key=lambda frame: (frame.stem, str(frame.image)))
+    found = [sample for part in parts.values() for sample in part]
+    if card.task == "classification":
+        _require_every_class(found, card, split)
+    return sorted(found, key=lambda sample: (sample.stem, str(sample.image)))
+
+
+def _folder_names(card: DatasetCard, split: str) -> tuple[str, ...]:
+    names = {str(key): folders for key, folders in card.splits.items()}.get(split)
+    if names is None:
+        raise ValueError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
+    return names
+
+
+def _require_root(card: DatasetCard) -> None:
+    if not card.root.is_dir():
+        raise FileNotFoundError(
+            f"{card.title} is not in {card.root}: {card.how_to_get.rstrip('.')}, "
+            "or give its folder with datasets.root=FOLDER"
+        )
+
+
+def _require_every_class(found: Sequence[Sample], card: DatasetCard, split: str) -> None:
+    """A half-unpacked split would be scored on fewer classes without a word."""
+    labels = {sample.label for sample in found if isinstance(sample, LabelledImage)}
+    if lacking := [name for index, name in enumerate(card.classes) if index not in labels]:
+        raise ValueError(
+            f"split {split!r} of {card.name} has no folder for {len(lacking)} of "
+            f"{card.num_classes} classes, {lacking[0]!r} the first; add it to {card.root}, or "
+            "leave the class out of datasets.classes and of the other splits"
+        )
 
 
 def require_masks(found: Sequence[Frame], card: DatasetCard) -> None:
@@ -81,14 +159,14 @@ def _files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
-def split_by_hash(whole: Sequence[Frame], shares: Mapping[str, float]) -> dict[str, list[Frame]]:
-    """Divides frames into disjoint parts that depend on their stems alone.
+def split_by_hash(whole: Sequence[S], shares: Mapping[str, float]) -> dict[str, list[S]]:
+    """Divides samples into disjoint parts that depend on their stems alone.
 
-    Frames are ranked by the SHA-256 of their stem and cut in proportion, so the parts neither
+    They are ranked by the SHA-256 of their stem and cut in proportion, so the parts neither
     depend on a random state nor on the order of `whole`, and their sizes are exact.
 
     Args:
-        whole: the frames to divide.
+        whole: the samples to divide.
         shares: share of each part; they are normalised by their sum.
 
     Raises:
@@ -125,7 +203,7 @@ def _sizes(count: int, shares: Mapping[str, float]) -> dict[str, int]:
     return sizes
 
 
-def assert_disjoint(*parts: Sequence[Frame]) -> None:
+def assert_disjoint(*parts: Sequence[Sample]) -> None:
     """Refuses parts that share an image, or the same image twice in one part.
 
     Raises:

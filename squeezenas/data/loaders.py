@@ -12,6 +12,7 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -21,16 +22,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.data.decode import Pixels, read_frame
-from squeezenas.data.frames import Frame
-from squeezenas.data.transforms import Transform, evaluation_transform
-
-CACHE_BYTES = 1 << 30
-"""Decoded frames are kept in memory when all of them, in all workers, take less than this."""
+from squeezenas.data.cache import Cache, DecodedSamples
+from squeezenas.data.decode import Label, Pixels
+from squeezenas.data.frames import Sample
+from squeezenas.data.transforms import EvaluationTransform, Transform, evaluation_transform
 
 
 class Batch(NamedTuple):
-    """Images `(N, 3, H, W)` uint8, channels_last; labels `(N, H, W)` uint8 train ids; stems."""
+    """Images `(N, 3, H, W)` uint8, channels_last; labels; stems.
+
+    Labels are masks `(N, H, W)` of uint8 train ids, or classes `(N,)` int64.
+    """
 
     images: Tensor
     labels: Tensor
@@ -43,31 +45,18 @@ class _Failure(NamedTuple):
     error: Exception
 
 
-class _Frames:
-    """Decoded frames, kept in memory when they are few; each process keeps its own."""
-
-    def __init__(self, frames: Sequence[Frame], card: DatasetCard, budget: int) -> None:
-        self.frames = list(frames)
-        self.card = card
-        self._budget = budget
-        self._kept: dict[int, tuple[Pixels, Pixels]] = {}
-
-    def __getitem__(self, index: int) -> tuple[Pixels, Pixels]:
-        if index in self._kept:
-            return self._kept[index]
-        image, mask = read_frame(self.frames[index], self.card)
-        if (image.nbytes + mask.nbytes) * len(self.frames) <= self._budget:
-            self._kept[index] = image, mask
-        return image, mask
-
-
 class _TrainingSteps(Dataset[Batch | _Failure]):
     """Batch `step` of one rank, as arrays in `(N, H, W, 3)` order."""
 
     def __init__(
-        self, frames: _Frames, transform: Transform, slots: range, batch_size: int, seed: int
+        self,
+        decoded: DecodedSamples,
+        transform: Transform,
+        slots: range,
+        batch_size: int,
+        seed: int,
     ) -> None:
-        self._frames, self._transform, self._slots = frames, transform, slots
+        self._decoded, self._transform, self._slots = decoded, transform, slots
         self._batch_size, self._seed = batch_size, seed
         self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
 
@@ -79,40 +68,38 @@ class _TrainingSteps(Dataset[Batch | _Failure]):
         self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
 
     def _draw_permutation(self, number: int) -> np.ndarray:
-        return np.random.default_rng([self._seed, number]).permutation(len(self._frames.frames))
+        return np.random.default_rng([self._seed, number]).permutation(len(self._decoded))
 
     def __getitem__(self, step: int) -> Batch | _Failure:
         try:
             draws = [step * self._batch_size + slot for slot in self._slots]
-            indices = [self._frame_of(draw) for draw in draws]
+            indices = [self._sample_of(draw) for draw in draws]
             samples = [
-                self._transform(*self._frames[index], draw_seed(self._seed, draw))
+                self._transform(*self._decoded[index], draw_seed(self._seed, draw))
                 for index, draw in zip(indices, draws, strict=True)
             ]
-            return _stack(samples, [self._frames.frames[index].stem for index in indices])
+            return _stack(samples, [self._decoded.samples[index].stem for index in indices])
         except (OSError, ValueError) as error:
             return _Failure(error)
 
-    def _frame_of(self, draw: int) -> int:
-        number, position = divmod(draw, len(self._frames.frames))
+    def _sample_of(self, draw: int) -> int:
+        number, position = divmod(draw, len(self._decoded))
         return int(self._permutation(number)[position])
 
 
-class _EvaluationFrames(Dataset[Batch | _Failure]):
-    """One whole frame at a time."""
+class _EvaluationSamples(Dataset[Batch | _Failure]):
+    """One sample at a time."""
 
-    def __init__(self, frames: Sequence[Frame], card: DatasetCard) -> None:
-        self._frames, self._card = list(frames), card
+    def __init__(self, decoded: DecodedSamples, transform: EvaluationTransform) -> None:
+        self._decoded, self._transform = decoded, transform
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self._decoded)
 
     def __getitem__(self, index: int) -> Batch | _Failure:
         try:
-            image, mask = read_frame(self._frames[index], self._card)
-            return _stack(
-                [evaluation_transform(image, mask, self._card)], [self._frames[index].stem]
-            )
+            prepared = self._transform(*self._decoded[index])
+            return _stack([prepared], [self._decoded.samples[index].stem])
         except (OSError, ValueError) as error:
             return _Failure(error)
 
@@ -131,23 +118,25 @@ class TrainingStream:
     """An endless stream of augmented batches that can start at any step.
 
     Args:
-        frames: frames to draw from.
+        frames: what to draw from, frames or labelled images.
         card: their data set.
-        transform: what `training_transform` gave.
+        transform: what `training_transform` or `image_transform` gave.
         batch_size: images a step over all processes.
         seed: seed of the order and of the augmentation.
         workers: processes that decode ahead; 0 decodes in this one.
         rank: number of this process.
         world_size: number of processes; each gets a contiguous slice of every batch.
-        cache: keep decoded frames in memory when the whole set is small.
+        cache: where decoded images are kept, see `DecodedSamples`.
+        cache_folder: folder for `cache="disk"`.
 
     Raises:
-        ValueError: no frames, or the batch does not divide by the number of processes.
+        ValueError: nothing to draw from, the batch does not divide by the number of processes, or
+            a disk cache has no folder.
     """
 
     def __init__(
         self,
-        frames: Sequence[Frame],
+        frames: Sequence[Sample],
         card: DatasetCard,
         transform: Transform,
         batch_size: int,
@@ -155,7 +144,8 @@ class TrainingStream:
         workers: int = 0,
         rank: int = 0,
         world_size: int = 1,
-        cache: bool = True,
+        cache: Cache = "auto",
+        cache_folder: Path | None = None,
     ) -> None:
         if not frames:
             raise ValueError(f"there are no frames of {card.name} to train on")
@@ -166,7 +156,7 @@ class TrainingStream:
             )
         share = batch_size // world_size
         slots = range(rank * share, (rank + 1) * share)
-        decoded = _Frames(frames, card, CACHE_BYTES // max(workers, 1) if cache else 0)
+        decoded = DecodedSamples(frames, card, cache, cache_folder, workers)
         self._sampler = _From()
         self._loader = _loader(
             _TrainingSteps(decoded, transform, slots, batch_size, seed), workers, self._sampler
@@ -185,25 +175,37 @@ class TrainingStream:
 
 
 def evaluation_batches(
-    frames: Sequence[Frame],
+    frames: Sequence[Sample],
     card: DatasetCard,
     batch_size: int,
     workers: int = 0,
     rank: int = 0,
     world_size: int = 1,
+    transform: EvaluationTransform | None = None,
 ) -> Iterator[Batch]:
-    """Every frame of this rank once, whole, padded to multiples of 32; a batch has one size.
+    """Every frame or labelled image of this rank once; a batch has one size.
 
-    Ranks take every `world_size`-th frame, so no frame is scored twice.
+    Ranks take every `world_size`-th, so none is scored twice.
+
+    Args:
+        frames: what to show.
+        card: its data set.
+        batch_size: images a batch, of which the last ones may have fewer.
+        workers: processes that decode ahead; 0 decodes in this one.
+        rank: number of this process.
+        world_size: number of processes.
+        transform: what `image_evaluation_transform` gave; None shows frames whole, padded to
+            multiples of 32.
 
     Raises:
         OSError, ValueError: a frame cannot be used; names the file.
     """
+    if transform is None:
+        transform = functools.partial(evaluation_transform, card=card)
+    shown = _EvaluationSamples(DecodedSamples(frames[rank::world_size], card), transform)
     waiting: dict[tuple[int, ...], list[Batch]] = {}
-    for batch in map(
-        _finish, _loader(_EvaluationFrames(frames[rank::world_size], card), workers, None)
-    ):
-        group = waiting.setdefault(tuple(batch.labels.shape), [])
+    for batch in map(_finish, _loader(shown, workers, None)):
+        group = waiting.setdefault(tuple(batch.images.shape), [])
         group.append(batch)
         if len(group) == batch_size:
             yield _join(group)
@@ -216,9 +218,9 @@ def draw_seed(seed: int, draw: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}:{draw}".encode(), digest_size=8).digest())
 
 
-def _stack(samples: Sequence[tuple[Pixels, Pixels]], stems: Sequence[str]) -> Batch:
+def _stack(samples: Sequence[tuple[Pixels, Label]], stems: Sequence[str]) -> Batch:
     images = torch.from_numpy(np.stack([image for image, _ in samples]))
-    labels = torch.from_numpy(np.stack([mask for _, mask in samples]))
+    labels = torch.from_numpy(np.stack([label for _, label in samples]))
     return Batch(images, labels, tuple(stems))
 
 

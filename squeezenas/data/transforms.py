@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from squeezenas.core.config import Augmentation, Size
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.data.decode import Pixels
+from squeezenas.data.decode import Label, Pixels
 
-Transform = Callable[[Pixels, Pixels, int], tuple[Pixels, Pixels]]
-"""`(image (H, W, 3), mask (H, W), seed) -> (image (h, w, 3), mask (h, w))`."""
+Transform = Callable[[Pixels, Label, int], tuple[Pixels, Label]]
+"""`(image (H, W, 3), label, seed) -> (image (h, w, 3), label)`; a mask is cut like its image."""
+
+EvaluationTransform = Callable[[Pixels, Label], tuple[Pixels, Label]]
+"""`(image (H, W, 3), label) -> (image (h, w, 3), label)`."""
 
 STRIDE = 32
 """Every network here halves its input five times."""

@@ -7,7 +7,7 @@ from `torch.nn.SyncBatchNorm` in that it runs on the CPU too.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 Statistics = tuple[Tensor, Tensor]
+M = TypeVar("M", bound=nn.Module)
 
 
 def world_size() -> int:
@@ -135,6 +136,39 @@ class BatchNorm2d(nn.BatchNorm2d):
         y, mean, variance = batch_norm(x, self.weight, self.bias, self.eps)
         update_running_statistics(self, mean, variance, x.numel() // x.shape[1] * world_size())
         return y
+
+
+class BatchNormAct2d(BatchNorm2d):
+    """A `BatchNorm2d` with the drop and activation that timm's layer of this name has behind it."""
+
+    drop: nn.Module
+    act: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, C, H, W)` to the same shape."""
+        y: Tensor = self.act(self.drop(super().forward(x)))
+        return y
+
+
+def joined_batch_norms(network: M) -> M:
+    """The network itself, every batch norm of another library now one of this module.
+
+    Only what the layers do changes: their tensors, settings and names stay.
+
+    Raises:
+        ValueError: a batch norm which is neither PyTorch's nor timm's `BatchNormAct2d`.
+    """
+    for name, module in network.named_modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = BatchNorm2d
+        elif type(module).__name__ == "BatchNormAct2d":
+            module.__class__ = BatchNormAct2d
+        elif isinstance(module, nn.BatchNorm2d) and not isinstance(module, BatchNorm2d):
+            raise ValueError(
+                f"{name}: a {type(module).__name__} cannot be joined over processes; take a "
+                "network with plain batch norms"
+            )
+    return network
 
 
 def conv_bn_relu(

@@ -30,8 +30,9 @@ def folded(network: nn.Module) -> nn.Module:
     """A copy in evaluation mode, channels last and without gradients, its batch norms folded.
 
     A batch norm is folded where it directly follows a convolution in an `nn.Sequential`, and
-    becomes an identity there, so that positions stay what they were. The convolution becomes a
-    plain `nn.Conv2d`: a subclass that only has a faster backward pass may not know of a bias.
+    becomes an identity there, so that positions stay what they were; one that also activates stays
+    whole. The convolution becomes a plain `nn.Conv2d`: a subclass that only has a faster backward
+    pass may not know of a bias.
 
     Raises:
         ValueError: a batch norm to be folded keeps no running statistics.
@@ -42,6 +43,8 @@ def folded(network: nn.Module) -> nn.Module:
             for position in range(len(module) - 1):
                 conv, norm = module[position], module[position + 1]
                 if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    if any(norm.children()):  # the activation of timm's BatchNormAct2d
+                        continue
                     module[position], module[position + 1] = _fused(conv, norm), nn.Identity()
     return channels_last(network)
 

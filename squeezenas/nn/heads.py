@@ -1,8 +1,8 @@
-"""Segmentation heads: LR-ASPP (arXiv:1905.02244) and a depthwise DeepLabV3+ (arXiv:1802.02611).
+"""Heads: LR-ASPP (arXiv:1905.02244), a depthwise DeepLabV3+ (arXiv:1802.02611), a classifier.
 
-Both follow the published SqueezeNAS networks where those differ from the papers. The pooling window
-of LR-ASPP is clamped to the feature map, so that training crops work; on the 64x128 map of a
-Cityscapes frame it is the published 49x49.
+The first two follow the published SqueezeNAS networks where those differ from the papers. The
+pooling window of LR-ASPP is clamped to the feature map, so that training crops work; on the 64x128
+map of a Cityscapes frame it is the published 49x49.
 """
 
 from __future__ import annotations
@@ -71,6 +71,22 @@ class DeepLabV3Plus(nn.Module):
         merged = _resized(self.merge(torch.cat(levels, dim=1)), low.shape[-2:], True)
         decoded = self.decode(torch.cat((merged, self.low(low)), dim=1))
         logits: Tensor = self.classify(decoded)
+        return logits
+
+
+class Classifier(nn.Module):
+    """Global mean, dropout and one linear layer, as on MobileNetV2 (arXiv:1801.04381, table 2)."""
+
+    dropout = 0.2
+
+    def __init__(self, c_in: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(c_in, classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`(N, c_in, h, w)` to logits `(N, classes)`."""
+        pooled = F.dropout(features.mean((2, 3)), self.dropout, self.training)
+        logits: Tensor = self.linear(pooled)
         return logits
 
 

@@ -13,9 +13,11 @@ from torch import nn
 
 from squeezenas.core.architecture import Architecture, Choice
 from squeezenas.core.space import SearchSpace, spaces
+from squeezenas.nn.backbone import Backbone, Macro, Unit
+from squeezenas.nn.classification_network import ClassificationNetwork
 from squeezenas.nn.inverted_residual import SKIP, candidate
 from squeezenas.nn.mixed import MixedUnit
-from squeezenas.nn.segmentation_network import Macro, SegmentationNetwork, Unit
+from squeezenas.nn.segmentation_network import SegmentationNetwork
 
 OPTIONS = (
     "k3_e1_g1", "k3_e1_g2", "k3_e3_g1", "k3_e6_g1",
@@ -63,10 +65,12 @@ class SqueezeNASSpace(SearchSpace):
         keys = [choice.key for choice in self.choices]
         return SegmentationNetwork(self.macro, units, classes, head, keys)
 
-    def network(self, architecture: Architecture, classes: int, head: str) -> SegmentationNetwork:
-        """The stand-alone network; `forward(images)`."""
+    def network(self, architecture: Architecture, classes: int, head: str) -> Backbone:
+        """The stand-alone network; `forward(images)`. Only a `classifier` reads no low features."""
         texts = self.write(architecture)
         units = [Unit(text, *shape) for text, shape in zip(texts, self.macro.units(), strict=True)]
+        if head == "classifier":
+            return ClassificationNetwork(self.macro, units, classes)
         return SegmentationNetwork(self.macro, units, classes, head)
 
     def inherit(self, supernet: nn.Module, network: nn.Module, architecture: Architecture) -> None:

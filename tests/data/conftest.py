@@ -1,4 +1,4 @@
-"""A tiny data set in plain folders, and its card."""
+"""Tiny data sets, one of masks and one of classes, and their cards."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,4 +46,31 @@ def tiny(make_card: MakeCard) -> DatasetCard:
             mask[0, 0] = 255
             cv2.imwrite(str(card.root / "images" / split / f"{split}{index}.png"), image)
             cv2.imwrite(str(card.root / "masks" / split / f"{split}{index}.png"), mask)
+    return card
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> DatasetCard:
+    """Three classes of two images to train on and one to evaluate on; every size is another."""
+    card = DatasetCard.model_validate(
+        {
+            "name": "photos",
+            "title": "Photos",
+            "task": "classification",
+            "layout": "image_folders",
+            "root": tmp_path / "photos",
+            "splits": {"train": ["train"], "val": ["val"]},
+            "licence": "none",
+            "how_to_get": "take them",
+        }
+    )
+    rng = np.random.default_rng(1)
+    for split, count in (("train", 2), ("val", 1)):
+        for number, wnid in enumerate(("n02", "n01", "n03")):
+            folder = card.root / split / wnid
+            folder.mkdir(parents=True)
+            for index in range(count):
+                size = (50 + 10 * number, 70 - 8 * index, 3)
+                image = cv2.GaussianBlur(rng.integers(0, 256, size, np.uint8), (0, 0), 2)
+                cv2.imwrite(str(folder / f"{split}{index}.JPEG"), image)
     return card

@@ -20,6 +20,62 @@ def test_images_are_rgb(tmp_path: Path, suffix: str) -> None:
     assert np.abs(image[8, 8].astype(int) - (250, 120, 10)).max() < 5
 
 
+def smooth() -> Image.Image:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    return Image.fromarray(cv2.GaussianBlur(noise, (0, 0), 4))
+
+
+@pytest.mark.parametrize("kind", ["CMYK", "YCCK", "CMYK without a marker"])
+def test_four_colour_jpegs_become_rgb(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.jpg"
+    picture = smooth()
+    if kind == "YCCK":  # Adobe's transform of C, M, Y and a plain K
+        inverted = Image.fromarray(255 - np.asarray(picture)).convert("YCbCr")
+        planes = [*inverted.split(), Image.new("L", picture.size, 255)]
+        Image.merge("CMYK", [plane.point(lambda level: 255 - level) for plane in planes]).save(
+            path, quality=100, subsampling=0
+        )
+    else:
+        picture.convert("CMYK").save(path, quality=100)
+    data = bytearray(path.read_bytes())
+    marker = data.index(b"\xff\xee\x00\x0eAdobe")
+    if kind == "YCCK":
+        data[marker + 15] = 2
+    elif kind != "CMYK":
+        del data[marker : marker + 16]
+    path.write_bytes(data)
+    found = read_image(path).astype(int)
+    assert np.abs(found - np.asarray(picture)).mean() < 2
+    assert np.abs(found - np.asarray(Image.open(path).convert("RGB"))).max() <= 2
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1"])
+def test_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
+    picture = smooth().convert(mode)
+    picture.save(tmp_path / "x.png")
+    expected = picture.convert("RGB" if mode in "1LP" else "RGBA").convert("RGB")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), np.asarray(expected))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_lose_the_lower_eight(tmp_path: Path, channels: int) -> None:
+    deep = np.random.default_rng(0).integers(0, 2**16, (8, 9, channels), np.uint16)
+    cv2.imwrite(str(tmp_path / "x.png"), deep)
+    expected = np.broadcast_to(deep[..., ::-1] >> 8, (8, 9, 3))
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), expected)
+
+
+def test_exif_turns_neither_image_nor_mask(tmp_path: Path, make_card) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    smooth().save(tmp_path / "x.jpg", exif=turned)
+    smooth().save(tmp_path / "y.jpg")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.jpg"), read_image(tmp_path / "y.jpg"))
+    Image.new("L", (64, 48)).save(tmp_path / "m.png", exif=turned)
+    frame = Frame(tmp_path / "x.jpg", tmp_path / "m.png", "x")
+    assert read_frame(frame, make_card())[1].shape == (48, 64)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_damaged_images_are_named(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"

@@ -1,20 +1,23 @@
+import os
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from squeezenas.core.config import Augmentation
+from squeezenas.core.config import Augmentation, ImageAugmentation
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.data.decode import read_frame
-from squeezenas.data.frames import frames
+from squeezenas.data.decode import read_frame, read_sample
+from squeezenas.data.frames import frames, samples
+from squeezenas.data.image_transforms import image_evaluation_transform, image_transform
 from squeezenas.data.loaders import Batch, TrainingStream, evaluation_batches
 from squeezenas.data.transforms import training_transform
 
 
-def stream(card: DatasetCard, batch_size: int = 4, **more: int) -> TrainingStream:
+def stream(card: DatasetCard, batch_size: int = 4, **more: object) -> TrainingStream:
     augment = training_transform(Augmentation(), (32, 32), card)
     return TrainingStream(frames(card, "train"), card, augment, batch_size, seed=1, **more)
 
@@ -71,14 +74,26 @@ def test_ranks_read_slices_of_one_global_batch(tiny: DatasetCard) -> None:
         assert parts[0].stems + parts[1].stems == batch.stems
 
 
-def test_the_cache_changes_nothing_but_the_reading(tiny: DatasetCard) -> None:
+def test_the_cache_changes_nothing_but_the_reading(tiny: DatasetCard, tmp_path: Path) -> None:
     whole = take(stream(tiny), 0, 4)
-    assert same(take(stream(tiny, cache=False), 0, 4), whole)
+    for cache in ("memory", "disk", "off"):
+        assert same(take(stream(tiny, cache=cache, cache_folder=tmp_path), 0, 4), whole)
+    assert len(list(tmp_path.glob("*.npy"))) == 7
     kept = stream(tiny)
     take(kept, 0, 2)
     for frame in frames(tiny, "train"):
         frame.image.unlink()
     assert same(take(kept, 0, 4), whole)
+
+
+def test_workers_read_what_another_process_has_decoded(tiny: DatasetCard, tmp_path: Path) -> None:
+    whole = take(stream(tiny, cache="disk", cache_folder=tmp_path), 0, 4)
+    for frame in frames(tiny, "train"):  # the same size and time: only who decodes can tell
+        status = frame.image.stat()
+        frame.image.write_bytes(bytes(status.st_size))
+        os.utime(frame.image, ns=(status.st_atime_ns, status.st_mtime_ns))
+    shared = stream(tiny, workers=2, cache="disk", cache_folder=tmp_path)
+    assert same(take(shared, 0, 4), whole)
 
 
 def test_the_global_random_state_is_left_alone(tiny: DatasetCard) -> None:
@@ -137,3 +152,30 @@ def test_ranks_share_the_evaluation(tiny: DatasetCard) -> None:
         for stem in batch.stems
     ]
     assert sorted(shown) == [f"train{i}" for i in range(7)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_classes_are_batched_like_masks(photos: DatasetCard, workers: int) -> None:
+    augment = image_transform(ImageAugmentation(auto_augment="rand-m9"), (32, 48), photos)
+    train = samples(photos, "train")
+    classes = {sample.stem: sample.label for sample in train}
+    whole = TrainingStream(train, photos, augment, 4, seed=1)
+    batches = take(whole, 0, 3)
+    for batch in batches:
+        assert batch.images.shape == (4, 3, 32, 48)
+        assert batch.images.is_contiguous(memory_format=torch.channels_last)
+        assert batch.labels.dtype == torch.int64
+        assert batch.labels.tolist() == [classes[stem] for stem in batch.stems]
+    other = TrainingStream(train, photos, augment, 4, seed=1, workers=workers)
+    assert same(take(other, 1, 2), batches[1:]), "the same in any process, from any step"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_classes_are_evaluated_at_the_centre(photos: DatasetCard, workers: int) -> None:
+    centre = image_evaluation_transform((32, 32))
+    val = samples(photos, "val")
+    batches = list(evaluation_batches(val, photos, 2, workers, transform=centre))
+    assert [batch.labels.tolist() for batch in batches] == [[0, 1], [2]]
+    assert batches[0].images.shape == (2, 3, 32, 32)
+    expected, _ = centre(*read_sample(val[2], photos))
+    np.testing.assert_array_equal(batches[1].images[0].permute(1, 2, 0), expected)

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from squeezenas.core.space import spaces
-from squeezenas.nn.heads import LRASPP, DeepLabV3Plus
+from squeezenas.nn.heads import LRASPP, Classifier, DeepLabV3Plus
 from tests.nn.trace import randomised
 
 
@@ -56,6 +56,20 @@ def test_deeplab_is_the_published_one() -> None:
     conv = F.conv2d(decoded, head.decode[0].weight, padding=1, groups=middle + c_low)
     expected = head.classify(torch.relu(head.decode[1](conv)))
     torch.testing.assert_close(head(features, low), expected)
+
+
+def test_a_classifier_reads_the_mean_of_the_map_and_drops_a_fifth_of_it() -> None:
+    torch.manual_seed(0)
+    head = Classifier(1000, 3).double()
+    features = torch.randn(2, 1000, 5, 7, dtype=torch.float64)
+    mean = features.flatten(2).mean(2)
+    weight, bias = head.linear.weight, head.linear.bias
+    torch.testing.assert_close(head.eval()(features), mean @ weight.T + bias)
+    nn.init.ones_(weight)
+    nn.init.zeros_(bias)
+    kept = head.train()(torch.ones_like(features)) * 0.8 / 1000
+    assert ((kept - 0.8).abs() < 0.06).all()  # binomial, standard deviation 0.013
+    assert not torch.equal(kept[0], kept[1])
 
 
 @pytest.mark.parametrize("head", ["lr_aspp", "deeplabv3plus"])

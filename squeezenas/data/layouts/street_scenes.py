@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.data.frames import Frame, layouts
+from squeezenas.data.frames import Sample, layouts
 from squeezenas.data.layouts.cityscapes import cityscapes
 from squeezenas.data.street_scenes.write import street_scenes_folder
 
 
 @layouts.register("street_scenes")
-def street_scenes(card: DatasetCard, split: str, name: str) -> Iterable[Frame]:
+def street_scenes(card: DatasetCard, split: str, name: str) -> Iterable[Sample]:
     """Frames of the generated split; draws all splits first if they are not there yet."""
     assert card.generate is not None
     folder = street_scenes_folder(card.root, card.generate)

@@ -1,0 +1,183 @@
+"""Masks of train ids from COCO's annotations: drawn once, read as PNG ever after.
+
+They are in `<masks>/<annotations>/<name>/<stem>.png`. A file beside them says which json they were
+drawn from: another one draws them anew, and drawing that was stopped goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+from tqdm import tqdm
+
+from squeezenas.core.dataset_card import DatasetCard
+from squeezenas.core.files import write_atomically
+from squeezenas.data.coco_drawing import draw_instances, draw_panoptic, require_pycocotools
+from squeezenas.data.decode import Pixels
+
+VERSION = 1
+"""Raised whenever the same json gives other masks."""
+
+Json = dict[str, Any]
+
+
+def semantic_masks(card: DatasetCard, name: str) -> Path:
+    """The folder with one mask for each image of `<annotations>_<name>.json`; draws missing ones.
+
+    Train ids follow the order of the categories' ids; for instances, 0 is background.
+
+    Raises:
+        FileNotFoundError: the json is not there.
+        OSError: the masks cannot be written.
+        ValueError: the json is damaged, its categories are not the card's classes, images that it
+            lists are not there, or pycocotools is missing.
+    """
+    source = card.root / "annotations" / f"{card.annotations}_{name}.json"
+    folder = (card.masks or card.root / "semantic") / card.annotations / name
+    stamp, origin = folder / "drawn_from.json", _origin(source, card)
+    known = _known(stamp)
+    drawn = {path.stem for path in folder.glob("*.png")} if known.get("origin") == origin else set()
+    if drawn and len(drawn) == known["images"]:
+        _require_images(drawn, card.root / name, source)
+        return folder
+    content = _read(source)
+    train_ids = _train_ids(content, card, source)
+    images = {Path(image["file_name"]).stem: image for image in content["images"]}
+    _require_images(images, card.root / name, source)
+    annotations = _by_image(content, train_ids, source)
+    if card.annotations == "instances":
+        require_pycocotools()
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not drawn:
+            # In this order: masks of another json never lie beside the new stamp.
+            for old in folder.glob("*.png"):
+                old.unlink()
+            write_atomically(stamp, json.dumps({"origin": origin, "images": len(images)}) + "\n")
+    missing = sorted(images.keys() - drawn)
+    for stem in tqdm(missing, desc=f"drawing {name}", unit="mask", leave=False, disable=None):
+        image = images[stem]
+        pixels = _drawn(card, image, annotations[image["id"]], train_ids, source)
+        with _writing(folder):
+            write_atomically(folder / f"{stem}.png", cv2.imencode(".png", pixels)[1].tobytes())
+    return folder
+
+
+def _drawn(
+    card: DatasetCard, image: Json, own: list[Json], train_ids: dict[int, int], source: Path
+) -> Pixels:
+    try:
+        if card.annotations == "instances":
+            return draw_instances(image, own, train_ids)
+        return draw_panoptic(source.with_suffix(""), own, train_ids)
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{source}: the annotations of {image['file_name']} cannot be drawn "
+            f"({type(error).__name__}: {error}); correct them or leave the image out"
+        ) from error
+
+
+def _origin(source: Path, card: DatasetCard) -> Json:
+    """What masks depend on; the json itself, half a gigabyte, is not read for it."""
+    try:
+        status = source.stat()
+    except OSError as error:
+        raise FileNotFoundError(
+            f"{source} cannot be read ({error.strerror}): {card.how_to_get.rstrip('.')}, "
+            "or give the folder with datasets.root=FOLDER"
+        ) from error
+    return {
+        "version": VERSION,
+        "json": source.name,
+        "bytes": status.st_size,
+        "modified_ns": status.st_mtime_ns,
+        "classes": list(card.classes),
+    }
+
+
+def _known(stamp: Path) -> Json:
+    try:
+        known: Json = json.loads(stamp.read_text(encoding="utf-8"))
+        return known
+    except (OSError, ValueError):  # not there, or not ours
+        return {}
+
+
+def _read(source: Path) -> Json:
+    try:
+        content = json.loads(source.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{source} is no whole JSON ({error}); get the file again") from error
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise ValueError(f"{source} has no list {key!r}; is it the file of annotations?")
+    for key, fields in (("images", ("id", "file_name")), ("categories", ("id", "name"))):
+        for entry in content[key]:
+            if not isinstance(entry, dict) or not all(field in entry for field in fields):
+                raise ValueError(
+                    f"{source}: an entry of {key} lacks {' or '.join(fields)}: {entry}"
+                )
+    return content
+
+
+def _train_ids(content: Json, card: DatasetCard, source: Path) -> dict[int, int]:
+    """Category id -> train id."""
+    first = 1 if card.annotations == "instances" else 0
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    found, wanted = [names[key] for key in sorted(names)], list(card.classes[first:])
+    if found != wanted:
+        lacking = [name for name in found if name not in wanted]
+        strange = [name for name in wanted if name not in found]
+        what = f"lacks {lacking[0]!r}" if lacking else f"has {strange[0]!r}, which it has not"
+        if not lacking and not strange:
+            what = "has another order than their ids"
+        raise ValueError(
+            f"{source} has {len(found)} categories and the card {card.name!r} {len(wanted)} classes"
+            f"{' beside background' * first}; the card {what}: correct datasets.classes"
+        )
+    return {key: index + first for index, key in enumerate(sorted(names))}
+
+
+def _require_images(stems: Collection[str], folder: Path, source: Path) -> None:
+    present = {path.stem for path in folder.iterdir()} if folder.is_dir() else set()
+    if missing := sorted(set(stems) - present):
+        raise ValueError(
+            f"{len(missing)} of {len(stems)} images of {source} are not in {folder}, "
+            f"{missing[0]} the first; unpack the images there again or take them out of the json"
+        )
+
+
+def _by_image(content: Json, train_ids: dict[int, int], source: Path) -> dict[Any, list[Json]]:
+    found: dict[Any, list[Json]] = defaultdict(list)
+    for annotation in content["annotations"]:
+        try:
+            for part in annotation.get("segments_info", [annotation]):
+                if part["category_id"] not in train_ids:
+                    raise ValueError(
+                        f"{source}: annotation {part.get('id')} of image {annotation['image_id']} "
+                        f"has category {part['category_id']}, which is not among its categories"
+                    )
+            found[annotation["image_id"]].append(annotation)
+        except (KeyError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"{source}: an annotation is malformed ({type(error).__name__}: {error}): "
+                f"{str(annotation)[:80]}"
+            ) from error
+    return found
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"masks cannot be written to {folder} ({error.strerror}); "
+            "give another folder with datasets.masks=FOLDER"
+        ) from error

@@ -1,0 +1,1 @@
+"""Networks of model cards, and their weights."""

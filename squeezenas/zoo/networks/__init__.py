@@ -1,0 +1,1 @@
+"""Networks that other libraries know by name, one file each."""
