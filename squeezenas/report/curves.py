@@ -1,4 +1,4 @@
-"""How a search went: its logged metrics over steps."""
+"""How a search or a training went: its logged metrics over steps."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ PANELS = {
     "architecture/entropy": "entropy of the architecture",
     "architecture/skips": "expected number of skips",
     "architecture/temperature": "temperature",
+    "train/loss": "training loss",
+    "train/miou": "training mIoU (%)",
+    "train/top1": "training top-1 accuracy (%)",
+    "val/miou": "validation mIoU (%)",
+    "val/top1": "validation top-1 accuracy (%)",
+    "train/lr": "learning rate",
 }
 """Metrics that get a panel when they were logged, in this order."""
 
-SMOOTHED = ("search/loss", "architecture/loss")
+SMOOTHED = ("search/loss", "architecture/loss", "train/loss")
 POINTS = 60
 
 
@@ -46,7 +52,7 @@ def draw_curves(
     for axes in grid[len(series) :]:
         axes.axis("off")
     for axes, (key, points) in zip(grid, series.items(), strict=False):
-        scale = 100 if key == "search/miou" else 1
+        scale = 100 if PANELS[key].endswith("(%)") else 1
         steps, values = [x for x, _ in points], [scale * y for _, y in points]
         smooth = key in SMOOTHED and len(points) > POINTS
         axes.plot(steps, values, color=FAINT if smooth else BLUE, lw=0.8 if smooth else 1.6)

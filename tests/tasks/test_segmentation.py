@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from squeezenas.core.retrain_config import Loss
 from squeezenas.engine.distributed import Process
 from squeezenas.tasks.segmentation import Segmentation
 from tests.search.toy import config
@@ -79,3 +80,82 @@ def test_a_process_of_several_weighs_its_part(card):
         for n in range(2)
     ]
     assert float(whole) == pytest.approx(float(sum(terms) / (labels != 255).sum()), rel=1e-6)
+
+
+WEIGHTS = [round(0.1 * (index % 7), 1) for index in range(19)]
+
+
+def slow_loss(logits, labels, loss):
+    """In float64, one pixel after another."""
+    n, classes = logits.shape[:2]
+    shifted = logits - logits.max(1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    weights = loss.class_weights or [1.0] * classes
+    summed = share = 0.0
+    for image in range(n):
+        where = [tuple(at) for at in np.argwhere(labels[image] != 255)]
+        surprise = {at: -log_p[(image, labels[(image, *at)], *at)] for at in where}
+        if loss.kind == "ohem":
+            count = max(1, int(np.ceil(loss.ohem_kept * len(where))))
+            ranked = sorted(surprise.values(), reverse=True)
+            bound = min(ranked[count - 1], -np.log(loss.ohem_threshold)) if where else 0
+            where = [at for at in where if surprise[at] >= bound]
+        for at in where:
+            label = labels[(image, *at)]
+            target = np.full(classes, loss.label_smoothing / classes)
+            target[label] += 1 - loss.label_smoothing
+            summed -= (target * weights * log_p[(image, slice(None), *at)]).sum()
+            share += weights[label]
+    return summed / share
+
+
+@pytest.mark.parametrize("kind", ["cross_entropy", "ohem"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weights", [(), WEIGHTS])
+def test_every_loss_is_that_of_a_loop(card, kind, smoothing, weights):
+    """With weights too it is the probability of the true class that makes a pixel hard."""
+    loss = Loss(
+        kind=kind, label_smoothing=smoothing, class_weights=weights,
+        ohem_threshold=0.08, ohem_kept=0.3,
+    )  # fmt: skip
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(3, 19, 5, 8))
+    labels = rng.integers(0, 19, (3, 5, 8))
+    logits[1, 3] += 6.0  # an image of which most pixels are easy
+    labels[1] = np.where(rng.random((5, 8)) < 0.9, 3, labels[1])
+    labels[rng.random(labels.shape) < 0.3] = 255
+    labels[2] = 255  # and one without any label
+    judged = Segmentation(card, Process(0, 1, torch.device("cpu")), loss)
+    found = judged.loss(torch.from_numpy(logits), torch.from_numpy(labels))
+    assert float(found) == pytest.approx(slow_loss(logits, labels, loss), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["cross_entropy", "ohem"])
+@pytest.mark.parametrize("weights", [(), WEIGHTS])
+def test_no_loss_without_labels_or_weight(card, kind, weights):
+    judged = Segmentation(
+        card, Process(0, 1, torch.device("cpu")), Loss(kind=kind, class_weights=weights)
+    )
+    labels = [torch.full((2, 4, 4), 255)]
+    if weights:
+        labels.append(torch.zeros(2, 4, 4, dtype=torch.int64))  # road weighs 0
+    for label in labels:
+        logits = torch.randn(2, 19, 4, 4, requires_grad=True)
+        loss = judged.loss(logits, label)
+        loss.backward()
+        assert loss.item() == 0
+        assert (logits.grad == 0).all()
+
+
+def test_weights_for_other_classes(card):
+    with pytest.raises(ValueError, match="class_weights has 3 weights for the 19 classes of str"):
+        Segmentation(card, Process(0, 1, torch.device("cpu")), Loss(class_weights=(1, 2, 3)))
+
+
+def test_figures(task):
+    metric = task.metric()
+    labels = torch.tensor([[[0, 1], [1, 255]]])
+    logits = torch.full((1, 19, 2, 2), -1.0)
+    logits[0, 1] = 1.0
+    task.count(metric, logits, labels)
+    assert task.figures(metric) == {"miou": pytest.approx(1 / 3), "pixel_accuracy": 2 / 3}

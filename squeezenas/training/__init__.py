@@ -1,0 +1,1 @@
+"""Retraining: a network taken through the stages of a regime, and its evaluation."""
