@@ -5,7 +5,8 @@ import shlex
 
 import pytest
 
-from squeezenas.core.recipes import cards, load_dataset, load_search
+from squeezenas.core.evaluate_config import load_evaluation
+from squeezenas.core.recipes import cards, load_dataset, load_retraining, load_search
 
 
 @pytest.fixture
@@ -28,6 +29,29 @@ def test_searches_resolve(commands):
                 assert config.regime.cost.target == float(value)
 
 
+def test_retrainings_resolve(commands, repository):
+    found = repository / "models" / "squeezenas_mac_small.yaml"
+    trainings = [words for words in commands if "train.py" in words]
+    assert len(trainings) >= 4
+    for words in trainings:
+        arguments = [w.replace("runs/my_search/architecture.yaml", str(found))
+                     for w in words[words.index("train.py") + 1 :]]  # fmt: skip
+        if not arguments:  # takes what the newest search found
+            arguments = [f"models={found}"]
+        config = load_retraining(arguments)
+        for key, value in (word.split("=", 1) for word in arguments):
+            if key.startswith("datasets."):
+                assert str(config.datasets[key.split(".")[1]].root) == value
+
+
+def test_evaluations_resolve(commands, repository):
+    trained = repository / "models" / "squeezenas_mac_small.yaml"
+    evaluations = [words[2:] for words in commands if words[:2] == ["squeezenas", "evaluate"]]
+    assert len(evaluations) >= 3
+    for words in evaluations:
+        load_evaluation([w.replace("runs/my_training/model.yaml", str(trained)) for w in words])
+
+
 def test_data_checks_resolve(commands):
     checks = [words for words in commands if words[:3] == ["squeezenas", "data", "check"]]
     assert checks
@@ -43,9 +67,9 @@ def test_make_targets_exist(commands, repository):
 
 def test_regimes_of_the_table_exist(repository):
     table = re.findall(
-        r"^\| (`search_.*?) \|", (repository / "README.md").read_text(), re.MULTILINE
+        r"^\| (`(?:search|retrain)_.*?) \|", (repository / "README.md").read_text(), re.MULTILINE
     )
-    assert len(table) >= 4
+    assert len(table) >= 8
     for row in table:
         first, *suffixes = re.findall(r"`(\w+)`", row)
         stem = first.rpartition("_")[0]

@@ -6,20 +6,26 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import read_yaml
 from squeezenas.core.model_card import ModelCard, read_model_card
 from squeezenas.core.overrides import Request, merge, parse
 from squeezenas.core.registry import nearest
+from squeezenas.core.retrain_config import RetrainConfig
+from squeezenas.core.run_config import RunConfig
 from squeezenas.core.search_config import SearchConfig
 from squeezenas.core.validation import Origin, validated
 
-DEFAULT_REGIME = "search_street_scenes"
-SECTIONS = {"datasets": "datasets", "training_regimes": "regime"}
-"""Which section of a search each group fills."""
+C = TypeVar("C", bound=RunConfig)
+
+DEFAULT_SEARCH = "search_street_scenes"
+DEFAULT_RETRAINING = "retrain_street_scenes"
+SECTIONS = {"models": "models", "datasets": "datasets", "training_regimes": "regime"}
+"""Which section of a configuration each group fills."""
 
 
 def places() -> list[Path]:
@@ -69,8 +75,8 @@ def load_search(arguments: Sequence[str]) -> SearchConfig:
         FileNotFoundError: a card given as a path does not exist.
         ValueError: unknown card or key, wrong value; names every full key.
     """
-    request = parse(arguments, list(SECTIONS))
-    regime_file = find("training_regimes", request.cards.get("training_regimes", DEFAULT_REGIME))
+    request = parse(arguments, groups(SearchConfig))
+    regime_file = _regime_file(request, DEFAULT_SEARCH, "search")
     regime = read_yaml(regime_file)
     dataset = request.values.get("regime.dataset", regime.get("dataset", "street_scenes"))
     dataset_file = find("datasets", request.cards.get("datasets", str(dataset)))
@@ -79,9 +85,127 @@ def load_search(arguments: Sequence[str]) -> SearchConfig:
         OmegaConf.create({"datasets": read_yaml(dataset_file), "regime": regime}), request.values
     )
     config = validated(SearchConfig, content, _origin(request, files))
+    return _named(config, [regime_file.stem, config.datasets.name])
+
+
+def load_retraining(arguments: Sequence[str]) -> RetrainConfig:
+    """The configuration of a retraining, from arguments like `models=runs/x/architecture.yaml`.
+
+    Without a regime it is the embedded default; without a network, the one that the newest search
+    on the first stage's data set found.
+
+    Raises:
+        FileNotFoundError: a card given as a path does not exist, or there is no network.
+        ValueError: unknown card or key, wrong value; names every full key.
+    """
+    request = parse(arguments, groups(RetrainConfig))
+    regime_file = _regime_file(request, DEFAULT_RETRAINING, "retrain")
+    content = OmegaConf.create({"datasets": {}, "regime": read_yaml(regime_file)})
+    files = {"regime": regime_file}
+    require_stages(request, content)
+    for stage in _stages(content):
+        asked = request.values.get(f"regime.stages.{stage}.dataset")
+        dataset = asked or content.regime.stages[stage].get("dataset", "street_scenes")
+        files[f"datasets.{stage}"] = find("datasets", str(dataset))
+        content.datasets[stage] = read_yaml(files[f"datasets.{stage}"])
+    if "datasets" in request.cards:
+        stage = place(content, "datasets", request.cards["datasets"])
+        files[stage] = find("datasets", request.cards["datasets"])
+    if "models" in request.cards:
+        files["models"] = find("models", request.cards["models"])
+    else:
+        on = next((str(card.get("name")) for card in content.datasets.values()), "")
+        files["models"] = found_network(Path(request.values.get("runs", "runs")), on)
+    content["models"] = read_yaml(files["models"])
+    config = validated(RetrainConfig, merge(content, request.values), _origin(request, files))
+    return _named(config, [regime_file.stem, request.cards.get("models", "")])
+
+
+def found_network(runs: Path, dataset: str) -> Path:
+    """The card of the network that the newest search on a data set found.
+
+    Raises:
+        FileNotFoundError: there is no finished search on it.
+    """
+    newest = sorted(runs.glob("*/architecture.yaml"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(newest):
+        if read_yaml(path).get("dataset") == dataset:
+            return path
+    raise FileNotFoundError(
+        f"{runs} holds no finished search on {dataset!r} whose network could be retrained; run "
+        "`python search.py` first, or name a network with models=<card>; known: "
+        f"{', '.join(cards('models'))}"
+    )
+
+
+def groups(kind: type[RunConfig]) -> list[str]:
+    """The card groups that a kind of configuration is made of."""
+    return [group for group, section in SECTIONS.items() if section in kind.model_fields]
+
+
+def place(content: DictConfig, group: str, name: str) -> str:
+    """Puts a card into its section of a configuration and returns the section's dotted key.
+
+    A retraining has one data set a stage, so `datasets=` picks one only where there is one stage.
+
+    Raises:
+        FileNotFoundError, ValueError: no such card, or it is not clear which stage it is for.
+    """
+    card = read_yaml(find(group, name))
+    section = SECTIONS[group]
+    if group != "datasets" or "stages" not in content.regime:
+        content[section] = card
+        return section
+    stages = _stages(content)
+    if len(stages) != 1:
+        raise ValueError(
+            f"datasets={name}: this regime has {len(stages)} stages ({', '.join(stages)}); say "
+            f"which one with regime.stages.<stage>.dataset={name}"
+        )
+    content.datasets[stages[0]] = card
+    return f"datasets.{stages[0]}"
+
+
+def require_stages(request: Request, content: DictConfig) -> None:
+    """Refuses values for a stage that a regime does not have; they would make half of a new one.
+
+    Raises:
+        ValueError: names the key, the nearest stage and all others.
+    """
+    stages = _stages(content)
+    for key in request.values:
+        named = re.match(r"(?:regime\.stages|datasets)\.(\w+)", key)
+        if stages and named and named[1] not in stages:
+            raise ValueError(
+                f"{key}: this regime has no stage {named[1]!r}{nearest(named[1], stages)}; "
+                f"it has {', '.join(stages)}"
+            )
+
+
+def _stages(content: DictConfig) -> list[str]:
+    """Names of the stages; a regime that is wrong in shape is left to the schema."""
+    stages = content.regime.get("stages")
+    if not isinstance(stages, DictConfig):
+        return []
+    return [str(name) for name, stage in stages.items() if isinstance(stage, DictConfig)]
+
+
+def _regime_file(request: Request, default: str, kind: str) -> Path:
+    """The file of the regime; one of the other kind is refused here, by its name for itself."""
+    name = request.cards.get("training_regimes", default)
+    file = find("training_regimes", name)
+    is_retraining = "stages" in read_yaml(file)
+    if is_retraining != (kind == "retrain"):
+        program, other = ("search.py", "train.py")[:: -1 if kind == "retrain" else 1]
+        raise ValueError(f"training_regimes={name} is for {other}, not for {program}")
+    return file
+
+
+def _named(config: C, parts: Sequence[str]) -> C:
     if config.name:
         return config
-    name = "-".join([files["regime"].stem, config.datasets.name, f"{datetime.now():%Y%m%d-%H%M%S}"])
+    texts = [part for part in parts if part and "/" not in part and not part.endswith(".yaml")]
+    name = "-".join([*texts, f"{datetime.now():%Y%m%d-%H%M%S}"])
     return config.model_copy(update={"name": re.sub(r"[^\w.+-]", "_", name)})
 
 
@@ -117,11 +241,11 @@ def load_model(name_or_path: str) -> ModelCard:
 
 
 def _origin(request: Request, files: dict[str, Path]) -> Origin:
-    """Says where a key's value was written."""
+    """Says where a key's value was written; `files` has the file of each section."""
 
     def origin(key: str) -> str:
-        section = key.partition(".")[0]
-        here = f"(in {files[section]})" if section in files else ""
+        inside = [section for section in files if f"{key}.".startswith(f"{section}.")]
+        here = f"(in {files[max(inside, key=len)]})" if inside else ""
         return request.origin(key) or here
 
     return origin

@@ -10,27 +10,43 @@ from omegaconf import DictConfig, OmegaConf
 
 from squeezenas.core.files import read_yaml
 from squeezenas.core.overrides import merge, parse
-from squeezenas.core.recipes import SECTIONS, find
-from squeezenas.core.search_config import SearchConfig
+from squeezenas.core.recipes import C, groups, place, require_stages
+from squeezenas.core.run_config import RunConfig
 from squeezenas.core.validation import validated
 
-CHANGEABLE = ("device", "workers", "threads", "tracking", "wandb", "checkpoint_minutes", "runs")
+CHANGEABLE = (
+    "device",
+    "workers",
+    "threads",
+    "tracking",
+    "wandb",
+    "checkpoint_minutes",
+    "runs",
+    "cache",
+    "cache_folder",
+)
 """Keys that do not alter what is computed, so a resumed run may change them."""
 
 
-def differences(a: SearchConfig, b: SearchConfig) -> list[str]:
+def differences(a: RunConfig, b: RunConfig) -> list[str]:
     """Dotted keys in which two configurations differ, in the order of the schema."""
     left, right = _flat(a.model_dump(mode="json")), _flat(b.model_dump(mode="json"))
     missing = object()
     return [key for key in left | right if left.get(key, missing) != right.get(key, missing)]
 
 
-def load_resumed(folder: Path, arguments: Sequence[str]) -> SearchConfig:
+def load_resumed(folder: Path, arguments: Sequence[str], kind: type[C]) -> C:
     """The configuration of the run in `folder`, with the changeable keys of the arguments.
+
+    Args:
+        folder: the run folder.
+        arguments: what the command line adds.
+        kind: what sort of run it is.
 
     Raises:
         FileNotFoundError: no run there.
-        ValueError: the arguments ask for something else than was saved; lists the keys.
+        ValueError: it is a run of another kind, or the arguments ask for something else than was
+            saved; lists the keys.
     """
     file = folder / "config.yaml"
     if not file.is_file():
@@ -38,18 +54,18 @@ def load_resumed(folder: Path, arguments: Sequence[str]) -> SearchConfig:
             f"{folder}: no run to resume here (config.yaml is missing); "
             "give the folder of a run, for example --resume runs/<name>"
         )
+    content = read_yaml(file)
+    _require_kind(content, folder, kind)
     saved = validated(
-        SearchConfig,
-        OmegaConf.to_container(read_yaml(file), resolve=False),
-        lambda key: f"(in {file})",
+        kind, OmegaConf.to_container(content, resolve=False), lambda key: f"(in {file})"
     )
-    request = parse(arguments, list(SECTIONS))
+    request = parse(arguments, groups(kind))
     wanted = OmegaConf.create(saved.model_dump(mode="json"))
     assert isinstance(wanted, DictConfig)
+    require_stages(request, wanted)
     for group, card in request.cards.items():
-        wanted[SECTIONS[group]] = read_yaml(find(group, card))
-    content = merge(wanted, request.values)
-    config = validated(SearchConfig, content, lambda key: request.origin(key) or "")
+        place(wanted, group, card)
+    config = validated(kind, merge(wanted, request.values), lambda key: request.origin(key) or "")
     old, new = (_flat(side.model_dump(mode="json")) for side in (saved, config))
     changed = [
         f"{key} ({old.get(key)} -> {new.get(key)})"
@@ -63,6 +79,24 @@ def load_resumed(folder: Path, arguments: Sequence[str]) -> SearchConfig:
             "leave them out to resume, or start a new run with another name"
         )
     return config
+
+
+def _require_kind(content: DictConfig, folder: Path, kind: type[RunConfig]) -> None:
+    """Says it in one sentence where the schema would list every key as unknown."""
+    if "stage" in content:
+        raise ValueError(
+            f"{folder} is one stage of a run; resume the run: --resume {folder.parent}"
+        )
+    regime = content.get("regime")
+    if not isinstance(regime, DictConfig):
+        return
+    program = "train.py" if "stages" in regime else "search.py"
+    own = "train.py" if "models" in kind.model_fields else "search.py"
+    if program != own:
+        raise ValueError(
+            f"{folder} is a run of {program}, not of {own}; "
+            f"continue it with `python {program} --resume {folder}`"
+        )
 
 
 def _flat(data: Any, prefix: str = "") -> dict[str, Any]:

@@ -16,7 +16,7 @@ def resolve(precision: str, device: torch.device) -> str:
     if precision == "auto":
         return "fp16" if device.type == "cuda" else "fp32"
     if precision == "fp16" and device.type == "cpu":
-        raise ValueError("regime.precision=fp16 needs a GPU; use bf16, fp32 or auto on the CPU")
+        raise ValueError("precision=fp16 needs a GPU; use bf16, fp32 or auto on the CPU")
     return precision
 
 

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from squeezenas.core.architecture import Architecture
 from squeezenas.data.loaders import Batch
 from squeezenas.engine import precision
+from squeezenas.engine.bad_steps import BadSteps
 from squeezenas.engine.checkpoint import (
     load_checkpoint,
     random_states,
@@ -46,8 +47,10 @@ class OneShotSearch:
         self.seconds = 0.0
         self.history: list[dict[str, list[float]]] = []
         self.scores: dict[str, float] = {}
-        self._bad = 0
-        self._bad_in_a_row = {"weight": 0, "architecture": 0}
+        self._bad = BadSteps(
+            search.config.regime.max_bad_steps,
+            "lower regime.optimiser.lr, try regime.precision=bf16 or fp32",
+        )
         self._saved = time.monotonic()
         self._metric = search.task.metric()
         self._optimiser = optimiser(search.supernet, search.config.regime.optimiser)
@@ -113,7 +116,7 @@ class OneShotSearch:
         )
         with _frozen(parts.supernet):
             metrics = parts.strategy.learn(step)
-        self._count(metrics is not None, "architecture")
+        self._bad.count(metrics is not None, "architecture", self.step, parts.supernet)
         if metrics is None:
             return {}
         average(losses)
@@ -133,7 +136,9 @@ class OneShotSearch:
             held_out: whether the training mIoU is read from architecture steps instead of here.
         """
         parts, regime = self.parts, self.parts.config.regime
-        rate = learning_rate(regime.optimiser, self.step, parts.steps)
+        rate = learning_rate(
+            regime.optimiser, self.step, parts.steps, regime.optimiser.warmup_steps
+        )
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         inputs = parts.task.prepare(batch.images, batch.labels)
@@ -151,7 +156,7 @@ class OneShotSearch:
         if finite or self._scaler.is_enabled():  # the scaler skips the step itself
             self._scaler.step(self._optimiser)
         self._scaler.update()
-        self._count(finite, "weight")
+        self._bad.count(finite, "weight", self.step, parts.supernet)
         if not held_out:
             self._watch(logits, inputs.labels)
         mean = loss.detach().clone()
@@ -160,7 +165,7 @@ class OneShotSearch:
             "search/loss": float(mean),
             "search/lr": rate,
             "search/gradient_norm": float(norm),
-            "search/bad_steps": self._bad,
+            "search/bad_steps": self._bad.total,
         }
 
     @property
@@ -183,22 +188,6 @@ class OneShotSearch:
         """Counts a part of the pixels for the running mIoU of the epoch."""
         grid = (..., slice(None, None, METRIC_GRID), slice(None, None, METRIC_GRID))
         self._metric.update(labels[grid], logits[grid].argmax(1))
-
-    def _count(self, finite: bool, what: str) -> None:
-        self._bad_in_a_row[what] = 0 if finite else self._bad_in_a_row[what] + 1
-        if finite:
-            return
-        self._bad += 1
-        for module in self.parts.supernet.modules():
-            if isinstance(module, nn.BatchNorm2d) and not _finite(module):
-                module.reset_running_stats()
-        count = self._bad_in_a_row[what]
-        if count >= self.parts.config.regime.max_bad_steps:
-            raise ValueError(
-                f"{count} {what} steps in a row were not finite (step {self.step}); lower "
-                "regime.optimiser.lr, try regime.precision=bf16 or fp32, or check the images; "
-                "the last checkpoint is from before"
-            )
 
     def _end_epoch(self) -> Metrics:
         """Closes an epoch: its mIoU, and the distribution as it stands."""
@@ -258,8 +247,7 @@ class OneShotSearch:
             "seconds": self.seconds,
             "history": self.history,
             "scores": self.scores,
-            "bad": self._bad,
-            "bad_in_a_row": self._bad_in_a_row,
+            "bad": self._bad.state_dict(),
             "counts": self._metric.joined().counts.cpu(),
             "supernet": self.parts.supernet.state_dict(),
             "strategy": self.parts.strategy.state_dict(),
@@ -273,7 +261,7 @@ class OneShotSearch:
         """Takes back what `state_dict` gave."""
         self.step, self.seconds = state["step"], state["seconds"]
         self.history, self.scores = state["history"], state["scores"]
-        self._bad, self._bad_in_a_row = state["bad"], state["bad_in_a_row"]
+        self._bad.load_state_dict(state["bad"])
         if self.parts.process.main:  # the counts of all processes
             self._metric.counts.copy_(state["counts"])
         self.parts.supernet.load_state_dict(state["supernet"])
@@ -296,9 +284,3 @@ def _frozen(network: nn.Module) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def _finite(norm: nn.BatchNorm2d) -> bool:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    return bool((norm.running_mean + norm.running_var).isfinite().all())

@@ -18,6 +18,9 @@ COST = "architecture/expected_cost"
 SHOWN = {
     "search/loss": "loss {:.3f}",
     "search/miou": "mIoU {:.1%}",
+    "train/loss": "loss {:.3f}",
+    "val/miou": "val mIoU {:.1%}",
+    "val/top1": "val top-1 {:.1%}",
     COST: "cost {:.3g}",
     "architecture/temperature": "temperature {:.2f}",
 }

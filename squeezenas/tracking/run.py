@@ -72,7 +72,7 @@ class Run:
         """
         run = cls(Start(folder, config, steps, wandb=wandb or Tracking()), _known(names), main)
         if main:
-            _make_folder(folder, config)
+            make_folder(folder, config)
         run._begin({})
         return run
 
@@ -202,6 +202,7 @@ class Run:
             "sinks": self._sinks.states(),
         }
         folder = self.folder / "checkpoints"
+        folder.mkdir(exist_ok=True)
         save(folder / "next.pt", {**state, "run": position})
         # Between these two lines there is no last.pt: then restore() reads previous.pt.
         if (folder / "last.pt").exists():
@@ -288,8 +289,15 @@ def _known(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
-def _make_folder(folder: Path, config: Mapping[str, Any]) -> None:
-    """Fills a folder beside `folder` and renames it: a killed process leaves no half of one."""
+def make_folder(folder: Path, config: Mapping[str, Any]) -> None:
+    """Makes a run folder with its `config.yaml` and `environment.json`.
+
+    It is filled beside `folder` and renamed, so a killed process leaves no half of one.
+
+    Raises:
+        ValueError: the folder holds something already.
+        OSError: it cannot be made.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(
             f"{folder} holds something already; choose another name=, or continue that run with "
@@ -297,7 +305,7 @@ def _make_folder(folder: Path, config: Mapping[str, Any]) -> None:
         )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
-        _or_sentence(folder, lambda: (partial / "checkpoints").mkdir(parents=True))
+        _or_sentence(folder, lambda: partial.mkdir(parents=True))
         write_text(partial / "environment.json", json.dumps([environment()], indent=2) + "\n")
         write_text(partial / "config.yaml", to_yaml(dict(config)))
         _or_sentence(folder, lambda: os.replace(partial, folder))

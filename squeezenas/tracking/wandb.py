@@ -22,15 +22,18 @@ class WeightsAndBiases(Sink):
         import wandb
 
         self._wandb = wandb
+        folder = start.folder
+        staged = (folder.parent / "config.yaml").is_file()  # a stage lies in its run's folder
         self._run = wandb.init(
             project=start.wandb.project,
             entity=start.wandb.entity,
             mode=start.wandb.mode,
             tags=start.wandb.tags,
-            name=start.folder.name,
+            name=f"{folder.parent.name}/{folder.name}" if staged else folder.name,
+            group=folder.parent.name if staged else None,
             id=start.state.get("id"),
             resume="allow" if "id" in start.state and start.wandb.mode == "online" else None,
-            dir=start.folder,
+            dir=folder,
             config=dict(start.config),
             settings=wandb.Settings(
                 init_timeout=SECONDS_TO_CONNECT, console="off", silent=start.wandb.mode == "offline"

@@ -8,7 +8,9 @@ import yaml
 
 from squeezenas import __version__
 from squeezenas.cli.main import main
-from squeezenas.core.recipes import cards, load_search
+from squeezenas.core.dataset_card import DatasetCard
+from squeezenas.core.recipes import cards, load_retraining, load_search
+from squeezenas.core.retrain_config import RetrainConfig, Stage
 from squeezenas.core.schema import keys
 from squeezenas.core.search_config import SearchConfig
 
@@ -24,7 +26,7 @@ def called(monkeypatch):
     import squeezenas.cli
 
     calls = []
-    for name in ("search", "data"):
+    for name in ("search", "train", "data"):
         stand_in = types.ModuleType(name)
         stand_in.main = lambda *arguments: calls.append(arguments) or 0
         monkeypatch.setitem(sys.modules, f"squeezenas.cli.{name}", stand_in)
@@ -35,6 +37,20 @@ def called(monkeypatch):
 def test_search_gets_its_configuration(called):
     assert main(["search", "--dry-run", "name=x", "regime.epochs=5"]) == 0
     assert called == [(load_search(["name=x", "regime.epochs=5"]), None, True)]
+
+
+def test_train_gets_its_configuration(called):
+    words = ["models=squeezenas_mac_small", "name=x", "training_regimes=retrain_paper"]
+    assert main(["train", "--dry-run", *words]) == 0
+    assert called == [(load_retraining(words), None, True)]
+
+
+def test_train_resumes_the_saved_configuration(called, tmp_path, capsys):
+    words = ["models=squeezenas_mac_small", "name=x", "seed=4"]
+    assert main(["train", "--print-config", *words]) == 0
+    (tmp_path / "config.yaml").write_text(capsys.readouterr().out)
+    assert main(["train", "--resume", str(tmp_path)]) == 0
+    assert called == [(load_retraining(words), tmp_path, False)]
 
 
 @pytest.mark.parametrize("form", [["--resume", "{}"], ["--resume={}"]])
@@ -65,6 +81,7 @@ def test_print_config_is_complete_and_valid(capsys):
         (["search", "--resume", "--debug-me"], "--resume: name the folder"),
         (["search", "seed=x"], "seed: expected integer >= 0, got the text 'x'"),
         (["data", "check", "--dry-run"], "--dry-run: only for"),
+        (["train", "models=squeezenas_mac_smal"], "(did you mean 'squeezenas_mac_small'?)"),
         ([], "usage: squeezenas COMMAND"),
     ],
 )
@@ -84,11 +101,30 @@ def test_debug_raises():
 def test_help_lists_every_card_and_key(capsys):
     assert main(["search", "--help"]) == 0
     page = capsys.readouterr().out
-    for name in [*cards("datasets"), *cards("training_regimes")]:
+    for name in cards("datasets"):
         assert f"\n  {name} " in page
+    for name in cards("training_regimes"):
+        assert (f"\n  {name} " in page) == name.startswith("search")
     for key in keys(SearchConfig):
         assert f"\n  {key.path}: {key.accepts}" in page
     assert max(map(len, page.splitlines())) <= 110
+
+
+def test_help_of_train_lists_every_card_and_key(capsys):
+    assert main(["train", "--help"]) == 0
+    page = capsys.readouterr().out
+    for name in [*cards("datasets"), *cards("models")]:
+        assert f"\n  {name} " in page
+    for name in cards("training_regimes"):
+        assert (f"\n  {name} " in page) == name.startswith("retrain")
+    every = [
+        *keys(RetrainConfig),
+        *keys(Stage, "regime.stages.<stage>"),
+        *keys(DatasetCard, "datasets.<stage>"),
+    ]
+    for key in every:
+        assert f"\n  {key.path}: {key.accepts}" in page
+    assert page.count("(default)") == 1
 
 
 def test_help_of_the_rest(capsys):
@@ -111,6 +147,8 @@ def test_the_command_line_starts_without_torch(repository):
     code = (
         "import sys; from squeezenas.cli.main import main; main(['search', '--help']);"
         "main(['search', '--print-config']); main(['data', '--help']);"
+        "main(['train', '--help']);"
+        "main(['train', '--print-config', 'models=squeezenas_mac_small']);"
         "heavy = {'torch', 'torchvision', 'cv2', 'wandb', 'matplotlib'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
@@ -120,9 +158,10 @@ def test_the_command_line_starts_without_torch(repository):
     assert done.returncode == 0, done.stderr
 
 
-def test_search_script_is_the_search_command(repository):
+@pytest.mark.parametrize("words", [["search.py"], ["train.py", "models=squeezenas_mac_small"]])
+def test_a_script_is_its_command(repository, words):
     done = subprocess.run(
-        [sys.executable, "search.py", "regime.epochs=0"],
+        [sys.executable, *words, "seed=x"],
         cwd=repository,
         capture_output=True,
         text=True,
@@ -130,5 +169,5 @@ def test_search_script_is_the_search_command(repository):
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "squeezenas: regime.epochs: expected integer > 0, got 0 (on the command line)\n"
+        "squeezenas: seed: expected integer >= 0, got the text 'x' (on the command line)\n"
     )

@@ -133,7 +133,7 @@ def test_a_gpu_that_is_not_there(refused):
 
 
 def test_half_precision_on_a_cpu(refused):
-    assert "regime.precision=fp16 needs a GPU" in refused("regime.precision=fp16")
+    assert "precision=fp16 needs a GPU" in refused("regime.precision=fp16")
 
 
 def test_runs_that_cannot_be_made(refused, tmp_path):

@@ -1,11 +1,23 @@
+import os
 import re
+import shutil
 
 import pytest
 import yaml
 
 from squeezenas.core.files import to_yaml
-from squeezenas.core.recipes import cards, find, load_dataset, load_model, load_search
+from squeezenas.core.recipes import (
+    cards,
+    find,
+    load_dataset,
+    load_model,
+    load_retraining,
+    load_search,
+)
+from squeezenas.core.retrain_config import RetrainConfig
 from squeezenas.core.search_config import SearchConfig
+
+MODEL = "models=squeezenas_mac_small"
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +39,13 @@ def test_the_default_is_the_embedded_demo():
 
 
 @pytest.mark.parametrize("name", sorted(cards("training_regimes")))
-def test_every_regime_is_a_search(name):
+def test_every_regime_loads(name):
     if name.startswith("search_"):
         config = load_search([f"training_regimes={name}"])
-        assert config.regime.description
+    else:
+        assert name.startswith("retrain_")
+        config = load_retraining([f"training_regimes={name}", MODEL])
+    assert config.regime.description
 
 
 def test_every_dataset_card_is_valid_and_named_like_its_file():
@@ -154,3 +169,104 @@ def test_dataset_arguments():
         load_dataset(["datasets=camvid", "regime.epochs=3"])
     with pytest.raises(ValueError, match=r"datasets\.rot: unknown key .*'datasets\.root'"):
         load_dataset(["datasets=camvid", "datasets.rot=3"])
+
+
+def wrong_retraining(*arguments):
+    with pytest.raises(ValueError, match=r".") as caught:
+        load_retraining([MODEL, *arguments])
+    return str(caught.value)
+
+
+def test_the_paper_takes_a_network_through_four_stages():
+    config = load_retraining([MODEL, "training_regimes=retrain_paper"])
+    stages = config.regime.stages
+    assert {name: (s.dataset, s.epochs, s.crop[0]) for name, s in stages.items()} == {
+        "imagenet": ("imagenet", 90, 224),
+        "coco": ("coco", 30, 768),
+        "cityscapes_coarse": ("cityscapes_coarse", 40, 768),
+        "cityscapes": ("cityscapes", 100, 768),
+    }
+    assert {name: card.name for name, card in config.datasets.items()} == {n: n for n in stages}
+    tasks = [config.datasets[name].task for name in stages]
+    assert tasks == ["classification"] + ["segmentation"] * 3
+    assert all(stage.init == "previous" for stage in stages.values())
+    assert re.fullmatch(r"retrain_paper-squeezenas_mac_small-\d{8}-\d{6}", config.name)
+
+
+def test_a_saved_retraining_reads_back_equal():
+    config = load_retraining([MODEL, "training_regimes=retrain_paper", "regime.stages.coco.ema=0"])
+    text = to_yaml(config.model_dump(mode="json"))
+    assert RetrainConfig.model_validate(yaml.safe_load(text)) == config
+    assert list(yaml.safe_load(text)["regime"]["stages"]) == list(config.regime.stages)
+
+
+def test_a_stage_may_have_another_data_set():
+    words = [MODEL, "regime.stages.street_scenes.dataset=camvid"]
+    config = load_retraining([*words, "datasets.street_scenes.root=/data/camvid"])
+    assert config.datasets["street_scenes"].name == "camvid"
+    assert str(config.datasets["street_scenes"].root) == "/data/camvid"
+    # a word for the one stage there is
+    assert load_retraining([MODEL, "datasets=camvid"]).datasets["street_scenes"].name == "camvid"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["training_regimes=retrain_paper", "datasets=camvid"],
+         "datasets=camvid: this regime has 4 stages (imagenet, coco, cityscapes_coarse, cityscapes)"
+         "; say which one with regime.stages.<stage>.dataset=camvid"),
+        (["training_regimes=search_mac_small"],
+         "training_regimes=search_mac_small is for search.py, not for train.py"),
+        (["training_regimes=retrain_papre"],
+         "training_regimes=retrain_papre: no such card (did you mean 'retrain_paper'?)"),
+        (["regime.stages.street_scene.epochs=3"],
+         "regime.stages.street_scene.epochs: this regime has no stage 'street_scene' "
+         "(did you mean 'street_scenes'?); it has street_scenes"),
+        (["datasets.root=/x"], "datasets.root: this regime has no stage 'root'"),
+        (["regime.stages.street_scenes.epoch=3"],
+         "regime.stages.street_scenes.epoch: unknown key"),
+        (["datasets.street_scenes.rot=/x"], "datasets.street_scenes.rot: unknown key"),
+        (["regime.epochs=3"], "regime.epochs: unknown key"),
+        (["regime.stages.street_scenes.crop=[100,64]"],
+         "regime.stages.street_scenes.crop: sides must be multiples of 32, got [100, 64]; "
+         "nearest: [96, 64] (on the command line)"),
+        (["regime.stages.street_scenes.dataset=camvit"], "datasets=camvit: no such card"),
+        (["regime.stages=3"], "regime.stages: expected "),
+        (["models.head=fcn"], "models.head: expected lr_aspp | deeplabv3plus | null"),
+    ],
+)  # fmt: skip
+def test_mistakes_of_a_retraining(arguments, message):
+    assert wrong_retraining(*arguments).startswith(message)
+
+
+def test_a_retraining_is_not_for_search():
+    message = wrong("training_regimes=retrain_camvid")
+    assert message == "training_regimes=retrain_camvid is for train.py, not for search.py"
+
+
+def found(runs, name, dataset, age, repository):
+    """A finished search on a data set."""
+    card = (repository / "models" / "squeezenas_mac_small.yaml").read_text()
+    folder = runs / name
+    folder.mkdir(parents=True)
+    text = card.replace("dataset: cityscapes", f"dataset: {dataset}")
+    (folder / "architecture.yaml").write_text(text.replace("name: squeezenas", f"name: {name}"))
+    os.utime(folder / "architecture.yaml", (age, age))
+
+
+def test_without_a_network_it_is_the_newest_that_was_found_on_the_data(tmp_path, repository):
+    runs = tmp_path / "runs"
+    for name, dataset, age in (
+        ("old", "camvid", 1e9), ("new", "camvid", 2e9), ("other", "street_scenes", 3e9),
+    ):  # fmt: skip
+        found(runs, name, dataset, age, repository)
+    words = [f"runs={runs}", "training_regimes=retrain_camvid"]
+    assert load_retraining(words).models.name == "new_mac_small"
+    assert load_retraining([f"runs={runs}"]).models.name == "other_mac_small"
+    assert load_retraining([*words, MODEL]).models.name == "squeezenas_mac_small"
+    shutil.rmtree(runs / "new")
+    assert load_retraining(words).models.name == "old_mac_small"
+    with pytest.raises(FileNotFoundError, match="no finished search on 'cityscapes'") as caught:
+        load_retraining([f"runs={runs}", "training_regimes=retrain_cityscapes"])
+    assert "run `python search.py` first, or name a network with models=<card>" in str(caught.value)
+    assert "squeezenas_mac_small" in str(caught.value)

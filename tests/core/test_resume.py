@@ -1,8 +1,10 @@
 import pytest
 
 from squeezenas.core.files import to_yaml
-from squeezenas.core.recipes import load_search
+from squeezenas.core.recipes import load_retraining, load_search
 from squeezenas.core.resume import differences, load_resumed
+from squeezenas.core.retrain_config import RetrainConfig
+from squeezenas.core.search_config import SearchConfig
 
 
 @pytest.fixture
@@ -22,21 +24,23 @@ def test_differences_are_dotted_keys():
 
 def test_saved_configuration_comes_back(run):
     folder, config = run
-    assert load_resumed(folder, []) == config
+    assert load_resumed(folder, [], SearchConfig) == config
     same = ["training_regimes=search_street_scenes", "datasets=street_scenes", "regime.epochs=9"]
-    assert load_resumed(folder, same) == config
+    assert load_resumed(folder, same, SearchConfig) == config
 
 
 def test_keys_that_compute_nothing_may_change(run):
     folder, config = run
-    resumed = load_resumed(folder, ["workers=2", "tracking=wandb", "wandb.project=p", "runs=/x"])
+    resumed = load_resumed(
+        folder, ["workers=2", "tracking=wandb", "wandb.project=p", "runs=/x"], SearchConfig
+    )
     assert differences(config, resumed) == ["workers", "runs", "tracking", "wandb.project"]
 
 
 def test_other_keys_are_listed(run):
     folder, _ = run
     with pytest.raises(ValueError, match="another configuration") as caught:
-        load_resumed(folder, ["seed=3", "regime.cost.target=0.07", "workers=2"])
+        load_resumed(folder, ["seed=3", "regime.cost.target=0.07", "workers=2"], SearchConfig)
     message = str(caught.value)
     assert "seed (0 -> 3)" in message
     assert "regime.cost.target (" in message
@@ -46,12 +50,12 @@ def test_other_keys_are_listed(run):
 def test_another_card_is_another_configuration(run):
     folder, _ = run
     with pytest.raises(ValueError, match=r"regime\.space.*regime\.epochs|regime\.epochs"):
-        load_resumed(folder, ["training_regimes=search_mac_large"])
+        load_resumed(folder, ["training_regimes=search_mac_large"], SearchConfig)
 
 
 def test_no_run_there(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no run to resume.*config\.yaml"):
-        load_resumed(tmp_path, [])
+        load_resumed(tmp_path, [], SearchConfig)
 
 
 def test_a_spoiled_configuration_is_named(run):
@@ -59,4 +63,58 @@ def test_a_spoiled_configuration_is_named(run):
     with (folder / "config.yaml").open("a") as file:
         file.write("extra: 1\n")
     with pytest.raises(ValueError, match=r"extra: unknown key.*config\.yaml"):
-        load_resumed(folder, [])
+        load_resumed(folder, [], SearchConfig)
+
+
+@pytest.fixture
+def training(tmp_path, repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    words = ["name=r", "models=squeezenas_mac_small", "training_regimes=retrain_paper"]
+    config = load_retraining(words)
+    folder = tmp_path / "training"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(to_yaml(config.model_dump(mode="json")))
+    return folder, config
+
+
+def test_a_saved_retraining_comes_back(training):
+    folder, config = training
+    assert load_resumed(folder, [], RetrainConfig) == config
+    same = ["training_regimes=retrain_paper", "models=squeezenas_mac_small", "workers=3"]
+    resumed = load_resumed(folder, [*same, "cache=off"], RetrainConfig)
+    assert differences(config, resumed) == ["workers", "cache"]
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("regime.stages.coco.epochs=3", r"regime\.stages\.coco\.epochs \(30 -> 3\)"),
+        ("models=squeezenas_lat_small", r"models\.name \(squeezenas_mac_small -> squeezenas_lat"),
+        ("datasets.coco.root=/x", r"datasets\.coco\.root"),
+        ("regime.stages.cocoa.epochs=3", r"no stage 'cocoa' \(did you mean 'coco'\?\)"),
+        ("datasets=camvid", "this regime has 4 stages"),
+    ],
+)
+def test_a_retraining_is_not_resumed_as_another(training, word, told):
+    with pytest.raises(ValueError, match=told):
+        load_resumed(training[0], [word], RetrainConfig)
+
+
+def test_each_program_resumes_its_own_runs(run, training):
+    """One sentence, not every key of the other schema."""
+    with pytest.raises(ValueError, match=r"is a run of search\.py, not of train\.py") as caught:
+        load_resumed(run[0], [], RetrainConfig)
+    assert f"continue it with `python search.py --resume {run[0]}`" in str(caught.value)
+    with pytest.raises(ValueError, match=r"is a run of train\.py, not of search\.py") as caught:
+        load_resumed(training[0], [], SearchConfig)
+    assert str(caught.value).count("\n") == 0
+
+
+def test_the_folder_of_a_stage_is_not_the_run(training):
+    folder, config = training
+    place = folder / "1-imagenet"
+    place.mkdir()
+    stage = config.regime.stages["imagenet"].model_dump(mode="json")
+    (place / "config.yaml").write_text(to_yaml({"stage": "imagenet", "seed": 0, **stage}))
+    with pytest.raises(ValueError, match=f"is one stage of a run; .*--resume {folder}$"):
+        load_resumed(place, [], RetrainConfig)

@@ -1,15 +1,21 @@
+import copy
+import io
 import math
+import sys
+import types
 
 import pytest
 import torch
 from torch import nn
 
 from squeezenas.core.config import Optimiser
-from squeezenas.engine.optim import learning_rate, optimiser
+from squeezenas.core.retrain_config import StageOptimiser
+from squeezenas.engine.optim import learning_rate, optimiser, restore_optimiser, timm_optimiser
+from squeezenas.engine.torchvision_import import import_torchvision
 
 
-def rates(steps=100, **keys):
-    return [learning_rate(Optimiser(lr=0.2, **keys), step, steps) for step in range(steps)]
+def rates(steps=100, warmup=0, **keys):
+    return [learning_rate(Optimiser(lr=0.2, **keys), step, steps, warmup) for step in range(steps)]
 
 
 def test_cosine():
@@ -29,13 +35,13 @@ def test_poly():
 
 
 def test_constant_with_warmup():
-    found = rates(schedule="constant", warmup_steps=4)
+    found = rates(schedule="constant", warmup=4)
     assert found[:5] == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.2])
     assert set(found[4:]) == {0.2}
 
 
 def test_warmup_multiplies_the_schedule():
-    plain, warm = rates(schedule="poly"), rates(schedule="poly", warmup_steps=10)
+    plain, warm = rates(schedule="poly"), rates(schedule="poly", warmup=10)
     assert warm[4] == pytest.approx(plain[4] / 2)
     assert warm[10:] == plain[10:]
 
@@ -63,3 +69,126 @@ def test_a_step_without_momentum_is_plain_descent():
     network.weight.grad = torch.ones(1, 2)
     made.step()
     torch.testing.assert_close(network.weight.detach(), before - 0.5 * (1 + 0.1 * before))
+
+
+def timm_names():
+    import_torchvision()
+    from timm.optim import list_optimizers
+
+    return list_optimizers()
+
+
+def stepped(network, made, steps):
+    for seed in steps:
+        images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+        made.zero_grad()
+        network(images).square().mean().backward()
+        torch.manual_seed(seed)
+        made.step()
+
+
+def test_every_optimiser_of_timm_learns_and_resumes_bit_for_bit():
+    """Those that need a GPU's libraries or second derivatives say so."""
+    refused = {}
+    torch.manual_seed(0)
+    start = copy.deepcopy(NETWORK)
+    for name in timm_names():
+        if name.startswith("kron"):  # importing the compiler it uses takes longer than all others
+            continue
+        config = StageOptimiser(name=name, lr=1e-3, weight_decay=0.01)
+        network = copy.deepcopy(start)
+        try:
+            made = timm_optimiser(network, config)
+        except ValueError as error:
+            refused[name] = str(error)
+            continue
+        stepped(network, made, [0, 1])
+        file = io.BytesIO()
+        torch.save([network.state_dict(), made.state_dict()], file)
+        weights, state = torch.load(io.BytesIO(file.getvalue()), weights_only=True)
+        resumed = copy.deepcopy(start)
+        resumed.load_state_dict(weights)
+        again = timm_optimiser(resumed, config)
+        restore_optimiser(again, state)
+        stepped(network, made, [2, 3])
+        stepped(resumed, again, [2, 3])
+        for key, tensor in network.state_dict().items():
+            assert torch.equal(tensor, resumed.state_dict()[key]), (name, key)
+        assert not torch.equal(network[0].weight, start[0].weight), name
+    reasons = {"fused": "needs NVIDIA's apex", "bnb": "cannot be made", "adah": "second derivative"}
+    for name, message in refused.items():
+        assert message.startswith(f"optimiser.name={name} ")
+        assert any(name.startswith(begin) and text in message for begin, text in reasons.items())
+    assert {"sgd", "adamw", "lamb", "lion", "nadamw", "rmsproptf"} & set(refused) == set()
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lamb", "rmsprop"])
+def test_vectors_are_not_decayed_by_timms(name):
+    made = timm_optimiser(NETWORK, StageOptimiser(name=name, lr=0.1, weight_decay=0.01))
+    decay = {id(p): group["weight_decay"] for group in made.param_groups for p in group["params"]}
+    assert {key: decay[id(p)] for key, p in NETWORK.named_parameters()} == {
+        "0.weight": 0.01, "0.bias": 0.0, "1.weight": 0.0, "1.bias": 0.0, "2.weight": 0.01,
+    }  # fmt: skip
+    assert {group["lr"] for group in made.param_groups} == {0.1}
+
+
+def test_momentum_reaches_the_optimisers_that_have_one():
+    for name, momentum in (("sgd", 0.7), ("momentum", 0.0), ("lion", 0.9)):
+        made = timm_optimiser(NETWORK, StageOptimiser(name=name, momentum=momentum))
+        assert all(group.get("momentum", momentum) == momentum for group in made.param_groups)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "sgdd",
+            r"optimiser\.name=sgdd: timm has no such optimiser \(did you mean 'sgd'\?\); it has",
+        ),
+        ("adahessian", "needs second derivatives.*choose another optimiser"),
+    ],
+)
+def test_optimisers_that_cannot_be_had(name, told):
+    with pytest.raises(ValueError, match=told):
+        timm_optimiser(NETWORK, StageOptimiser(name=name))
+
+
+def test_settings_that_an_optimiser_refuses():
+    """Nesterov's step, which timm means by sgd, needs a momentum."""
+    with pytest.raises(ValueError, match=r"name=sgd cannot be made .*momentum.*; change"):
+        timm_optimiser(NETWORK, StageOptimiser(name="sgd", momentum=0.0))
+
+
+@pytest.mark.parametrize("plain", ["sgd", "adam", "lamb"])
+def test_fused_optimisers_need_apex_and_a_gpu(monkeypatch, plain):
+    config = StageOptimiser(name=f"fused{plain}")
+    monkeypatch.setitem(sys.modules, "apex", types.ModuleType("apex"))  # the other project
+    monkeypatch.setitem(sys.modules, "apex.optimizers", None)
+    with pytest.raises(ValueError, match=f"NVIDIA's apex .*not the package.*; use {plain} "):
+        timm_optimiser(NETWORK, config)
+    monkeypatch.setitem(sys.modules, "apex.optimizers", types.ModuleType("apex.optimizers"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=f"needs a GPU; use {plain} instead"):
+        timm_optimiser(NETWORK, config)
+
+
+def state_of(network, name="adam"):
+    made = timm_optimiser(network, StageOptimiser(name=name))
+    stepped(network, made, [0])
+    return made.state_dict()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        nn.Sequential(nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5), nn.Conv2d(5, 2, 3, bias=False)),
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)),
+        nn.Sequential(*copy.deepcopy(NETWORK), nn.Conv2d(2, 2, 1)),
+    ],
+)
+def test_a_state_of_other_parameters_is_refused(other):
+    """PyTorch takes other shapes without a word and fails, or does not, at the next step."""
+    made = timm_optimiser(NETWORK, StageOptimiser(name="adam"))
+    with pytest.raises(ValueError, match="does not fit this network; it is of another arch"):
+        restore_optimiser(made, state_of(other))
+    assert not made.state

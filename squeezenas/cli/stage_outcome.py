@@ -1,0 +1,193 @@
+"""What a finished stage leaves in its folder, and a finished run in its own."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from squeezenas.core.model_card import Costs, ModelCard, Weights, read_model_card, write_model_card
+from squeezenas.core.retrain_config import RetrainConfig
+from squeezenas.costs.latency import conditions, measure_latency
+from squeezenas.costs.macs import gmacs, parameters
+from squeezenas.data.decode import read_sample
+from squeezenas.data.frames import Frame
+from squeezenas.report.confusion_matrix import draw_confusion_matrix
+from squeezenas.report.curves import draw_curves
+from squeezenas.report.overlays import draw_overlays
+from squeezenas.tracking.environment import environment
+from squeezenas.tracking.files import finite, write_text
+from squeezenas.tracking.run import Run
+from squeezenas.training.evaluation import evaluate
+from squeezenas.training.figures import Evaluation
+from squeezenas.training.fit import BEST, Fit
+from squeezenas.training.start import CARD
+from squeezenas.training.validation import predictions, validate
+from squeezenas.zoo.weights import save_weights
+
+OVERLAYS = 4
+WEIGHTS = "weights.safetensors"
+SUMMARY = "summary.json"
+
+
+def finished(place: Path) -> bool:
+    """Whether the stage of this folder is done: its summary is written last."""
+    return (place / SUMMARY).is_file()
+
+
+def write_stage(run: Run, fit: Fit) -> None:
+    """Writes weights, model card, tables, pictures and, last of all, `summary.json`.
+
+    All processes score the network; the main one writes.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    parts, network = fit.parts, fit.network
+    data, process = parts.data, parts.process
+    evaluation: Evaluation | None = None
+    if frames := [sample for sample in data.report if isinstance(sample, Frame)]:
+        evaluation = evaluate(
+            network, frames, data.card, process,
+            precision=parts.precision, workers=parts.config.workers,
+        )  # fmt: skip
+    figures = evaluation.figures() if evaluation else validate(network, parts, data.report)
+    if not process.main:
+        return
+    remarks = evaluation.remarks() if evaluation else []
+    summary = {**_summary(fit, figures), "remarks": remarks}
+    digest = save_weights(run.folder / WEIGHTS, network, parts.model_card)
+    card = _card(fit, run.folder, summary, digest)
+    write_model_card(run.folder / CARD, card)
+    _draw(run, fit, evaluation)
+    if evaluation:
+        run.table("classes", evaluation.class_rows())
+    for path, kind in ((run.folder / CARD, "card"), (run.folder / WEIGHTS, "weights")):
+        run.artifact(path, kind)
+    run.finish(summary)
+    print("\n".join([_sentences(fit, summary, run.folder), *remarks]), flush=True)
+
+
+def _summary(fit: Fit, figures: dict[str, float]) -> dict[str, Any]:
+    parts, stage = fit.parts, fit.parts.stage
+    return {
+        "stage": parts.name,
+        "dataset": parts.data.card.name,
+        "split": stage.report or stage.validation,
+        "figures": figures,
+        "last_validation": fit.history[-1],
+        "best_validation": fit.best,
+        "epochs": stage.epochs,
+        "steps": fit.step,
+        "seed": parts.config.seed,
+        "precision": parts.precision,
+        "device": str(parts.process.device),
+        "device_hours": fit.seconds * parts.process.world_size / 3600,
+        "start": str(parts.transfer) if parts.transfer else "fresh weights",
+    }
+
+
+def _card(fit: Fit, folder: Path, summary: dict[str, Any], digest: str) -> ModelCard:
+    parts = fit.parts
+    card = parts.model_card
+    return card.model_copy(
+        update={
+            "name": f"{folder.parent.name}-{parts.name}",
+            "description": f"{card.name} trained on {parts.data.card.title}.",
+            "costs": _costs(fit),
+            "weights": Weights(
+                file=Path(WEIGHTS), sha256=digest, licence="that of the training data"
+            ),
+            "training": finite({parts.name: summary}),
+        }
+    )
+
+
+def _costs(fit: Fit) -> Costs:
+    """What the network costs for one image of the report split, latency on this device."""
+    parts, network = fit.parts, fit.network
+    size = parts.stage.crop
+    if parts.data.card.task == "segmentation":
+        height, width = read_sample(parts.data.report[0], parts.data.card)[0].shape[:2]
+        size = (-(-height // 32) * 32, -(-width // 32) * 32)
+    device = parts.process.device
+    latency = measure_latency(network, (3, *size), device, parts.precision)
+    named = conditions(device, parts.precision)
+    return Costs(
+        resolution=size,
+        gmacs=gmacs(network, size),
+        parameters_millions=parameters(network),
+        latency_ms=latency.median,
+        latency_device=f"{named['device']}, {named['runtime']}, {parts.precision}",
+    )
+
+
+def _draw(run: Run, fit: Fit, evaluation: Evaluation | None) -> None:
+    folder, card = run.folder, fit.parts.data.card
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    draw_curves(folder / "curves.png", [json.loads(line) for line in lines])
+    names = ["curves"]
+    if evaluation:
+        counts = evaluation.confusion.counts.cpu().numpy()
+        draw_confusion_matrix(folder / "confusion_matrix.png", counts, card.classes)
+        shown = predictions(fit.network, fit.parts, fit.parts.data.report[:OVERLAYS])
+        draw_overlays(
+            folder / "overlays.png", *shown, card.palette, card.classes, card.ignore_index
+        )
+        names += ["confusion_matrix", "overlays"]
+    for name in names:
+        run.image(name, folder / f"{name}.png")
+
+
+def write_model(folder: Path, config: RetrainConfig) -> None:
+    """Writes `model.yaml` of the whole run: the last stage's network with what all stages found.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    places = [folder / f"{number}-{name}" for number, name in enumerate(config.regime.stages, 1)]
+    cards = [read_model_card(place / CARD) for place in places]
+    last = cards[-1]
+    assert last.weights is not None
+    file = f"{places[-1].name}/{last.weights.file}"
+    here = environment()
+    stages = {name: value for card in cards for name, value in card.training.items()}
+    training = {
+        "stages": stages,
+        "regime": config.regime.model_dump(mode="json"),
+        "versions": {"python": here["python"], **here["libraries"]},
+        "platform": here["platform"],
+        "cpu": here["cpu"]["model"],
+        "gpus": here.get("gpus", []),
+        "command": _command(folder, config),
+    }
+    card = last.model_copy(
+        update={
+            "name": folder.name,
+            "weights": last.weights.model_copy(update={"file": Path(file)}),
+            "training": training,
+        }
+    )
+    write_model_card(folder / CARD, card)
+    write_text(folder / SUMMARY, json.dumps(finite(stages), indent=2) + "\n")
+    print(f"model card: {folder / CARD}", flush=True)
+
+
+def _command(folder: Path, config: RetrainConfig) -> str:
+    """The command that repeats the run, the network taken from this very card."""
+    started = json.loads((folder / "environment.json").read_text())[0]["command"]
+    words = [w for w in started[1:] if w != "train" and not w.startswith(("models=", "seed="))]
+    return shlex.join(["python", "train.py", f"models={CARD}", *words, f"seed={config.seed}"])
+
+
+def _sentences(fit: Fit, summary: dict[str, Any], folder: Path) -> str:
+    headline = fit.parts.task.headline
+    label = {"miou": "mIoU", "top1": "top-1 accuracy"}[headline]
+    last, best = summary["last_validation"], summary["best_validation"]
+    return (
+        f"{label} on {summary['split']}: {summary['figures'][headline]:.2%} (last epoch); "
+        f"validation {last[headline]:.2%} at the last epoch, best {best[headline]:.2%} at epoch "
+        f"{best['epoch']} ({BEST})\n"
+        f"{folder.name} took {summary['device_hours']:.3f} device-hours; everything is in {folder}"
+    )

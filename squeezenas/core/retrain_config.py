@@ -1,0 +1,151 @@
+"""The schema of a retraining: a network taken through the stages of a regime."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from squeezenas.core.config import (
+    Augmentation,
+    Fraction,
+    ImageAugmentation,
+    Positive,
+    Size,
+    Strict,
+)
+from squeezenas.core.dataset_card import DatasetCard, SplitName
+from squeezenas.core.model_card import ModelCard
+from squeezenas.core.run_config import RunConfig
+
+
+def _off(value: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+CacheWord = Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(_off)]
+
+
+class StageOptimiser(Strict):
+    """The optimiser of one stage."""
+
+    name: str = "sgd"
+    """Any of timm's optimisers; fusedsgd, fusedadam and fusedlamb need NVIDIA's apex and a GPU."""
+    lr: float = Field(0.1, gt=0)
+    """Peak learning rate."""
+    momentum: Fraction = 0.9
+    """Momentum, for optimisers that have one."""
+    weight_decay: float = Field(5e-4, ge=0)
+    """Weight decay; never applied to batch norms and biases."""
+    clip: float = Field(5.0, ge=0)
+    """Largest gradient norm; 0 switches clipping off."""
+    schedule: Literal["cosine", "poly", "constant"] = "poly"
+    """How the learning rate falls over the stage."""
+    warmup_epochs: float = Field(0.0, ge=0)
+    """Epochs in which the learning rate rises linearly from 0."""
+
+
+class Loss(Strict):
+    """What is minimised."""
+
+    kind: Literal["cross_entropy", "ohem"] = "cross_entropy"
+    """cross_entropy over all labelled pixels; ohem: over the hard ones alone (arXiv:1604.03540)."""
+    label_smoothing: Fraction = 0.0
+    """Share of the target that is spread over all classes."""
+    class_weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    """Weight of each class; empty: all alike."""
+    ohem_threshold: float = Field(0.7, gt=0, lt=1)
+    """Pixels whose true class got less probability than this are hard."""
+    ohem_kept: Fraction = 0.1
+    """The hardest share of an image's labelled pixels, kept however easy they are."""
+
+
+class Stage(Strict):
+    """One stage: a data set and how long and in which way it is trained on."""
+
+    dataset: str
+    """Dataset card; it says whether this stage classifies or segments."""
+    init: str = "previous"
+    """Weights to start from: previous (the stage before; the first starts from scratch), scratch, a
+    model card or a .safetensors file."""
+    epochs: Positive
+    """Epochs."""
+    steps_per_epoch: int = Field(0, ge=0)
+    """Steps an epoch; 0: one pass over the training split."""
+    batch_size: Positive
+    """Images a step over all processes."""
+    accumulation: Positive = 1
+    """Parts that a batch is computed in, one after another; batch norms see a part at a time."""
+    crop: Size
+    """Height and width of a training image, multiples of 32."""
+    augmentation: Augmentation = Augmentation()
+    """What a training image and its mask go through (segmentation)."""
+    image_augmentation: ImageAugmentation = ImageAugmentation()
+    """What a training image goes through (classification)."""
+    optimiser: StageOptimiser = StageOptimiser()
+    """Optimiser."""
+    loss: Loss = Loss()
+    """What is minimised."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Decay of the moving average of the weights, which is what is scored and kept; 0: none."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the network. auto: fp16 on GPUs, else fp32."""
+    validation: SplitName = "val"
+    """Split that is scored between epochs."""
+    validate_every: Positive = 1
+    """Epochs between two validations; the last epoch is always validated."""
+    report: SplitName | None = None
+    """Split that the finished network is scored on; omitted: the validation split."""
+    max_bad_steps: Positive = 50
+    """Consecutive non-finite steps after which the stage stops."""
+
+    @field_validator("crop")
+    @classmethod
+    def _multiples(cls, crop: tuple[int, int]) -> tuple[int, int]:
+        if any(side % 32 for side in crop):
+            near = [max(32, round(side / 32) * 32) for side in crop]
+            raise ValueError(f"sides must be multiples of 32, got {list(crop)}; nearest: {near}")
+        return crop
+
+    @model_validator(mode="after")
+    def _divides(self) -> Stage:
+        if self.batch_size % self.accumulation:
+            raise ValueError(
+                f"batch_size {self.batch_size} does not divide by accumulation {self.accumulation}"
+            )
+        return self
+
+
+class RetrainRegime(Strict):
+    """One experiment: the stages a network is taken through."""
+
+    description: str = ""
+    """One line, shown by --help."""
+    stages: dict[str, Stage] = Field(min_length=1)
+    """The stages by name, in their order; each lands in a folder `<number>-<name>`."""
+
+    @field_validator("stages")
+    @classmethod
+    def _folder_names(cls, stages: dict[str, Stage]) -> dict[str, Stage]:
+        if wrong := [name for name in stages if not re.fullmatch(r"\w+", name)]:
+            raise ValueError(f"{wrong[0]!r}: a stage is named with letters, digits and underscores")
+        return stages
+
+
+class RetrainConfig(RunConfig):
+    """The resolved configuration of a retraining: what `config.yaml` of its run folder holds."""
+
+    cache: CacheWord = "auto"
+    """Decoded training images: in memory, memory-mapped on disk, or off. auto: in memory when all
+    of them are small."""
+    cache_folder: Path = Path("data/cache")
+    """Where cache=disk keeps them."""
+    models: ModelCard
+    """The network, `models=<card>` or `models=runs/<name>/architecture.yaml`."""
+    datasets: dict[str, DatasetCard]
+    """The dataset card of each stage, by its name: `datasets.imagenet.root=/data/imagenet`."""
+    regime: RetrainRegime
+    """The regime, `training_regimes=<card>`."""

@@ -1,0 +1,63 @@
+"""Steps whose gradients are not finite: skipped and counted, too many in a row an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+
+class BadSteps:
+    """Counts steps that were not finite.
+
+    Args:
+        limit: so many in a row are an error.
+        advice: what a user can do about it, for the message.
+
+    Attributes:
+        total: how many there were.
+    """
+
+    def __init__(self, limit: int, advice: str) -> None:
+        self.total = 0
+        self._limit, self._advice = limit, advice
+        self._in_a_row: dict[str, int] = {}
+
+    def count(self, finite: bool, what: str, step: int, network: nn.Module) -> None:
+        """Notes a step; after a bad one, batch-norm statistics that it spoilt start anew.
+
+        Args:
+            finite: whether the step was fine.
+            what: kind of step; each kind is counted by itself.
+            step: its number, for the message.
+            network: whose batch norms saw it.
+
+        Raises:
+            ValueError: too many in a row.
+        """
+        self._in_a_row[what] = 0 if finite else self._in_a_row.get(what, 0) + 1
+        if finite:
+            return
+        self.total += 1
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d) and not _finite(module):
+                module.reset_running_stats()
+        if self._in_a_row[what] >= self._limit:
+            raise ValueError(
+                f"{self._in_a_row[what]} {what} steps in a row were not finite (step {step}); "
+                f"{self._advice}, or check the images; the last checkpoint is from before"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counts."""
+        return {"total": self.total, "in_a_row": dict(self._in_a_row)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        self.total, self._in_a_row = state["total"], dict(state["in_a_row"])
+
+
+def _finite(norm: nn.BatchNorm2d) -> bool:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return bool((norm.running_mean + norm.running_var).isfinite().all())

@@ -1,0 +1,264 @@
+"""The training loop of one stage, for classification and segmentation alike.
+
+A step is a number: its learning rate, batch, augmentation and dropout follow from it and the seed,
+so a checkpoint holds no random state and a resumed stage goes on bit for bit on the CPU.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from squeezenas.data.loaders import Batch, draw_seed
+from squeezenas.engine import precision
+from squeezenas.engine.bad_steps import BadSteps
+from squeezenas.engine.checkpoint import load_checkpoint, save_checkpoint
+from squeezenas.engine.distributed import agree, average
+from squeezenas.engine.optim import learning_rate, restore_optimiser, timm_optimiser
+from squeezenas.engine.torchvision_import import import_torchvision
+from squeezenas.tracking.run import Run
+from squeezenas.training.stage import StageParts
+from squeezenas.training.validation import validate
+from squeezenas.zoo.weights import save_weights
+
+METRIC_GRID = 4  # the training mIoU is read on every fourth row and column
+BEST = "best.safetensors"
+
+Metrics = dict[str, float]
+
+
+class Fit:
+    """The state of a running stage: what a checkpoint holds.
+
+    Args:
+        parts: the stage.
+
+    Attributes:
+        step: optimiser steps done.
+        seconds: time spent on them.
+        history: figures of each validation, with its epoch.
+    """
+
+    def __init__(self, parts: StageParts) -> None:
+        self.parts = parts
+        self.step = 0
+        self.seconds = 0.0
+        self.history: list[dict[str, float]] = []
+        stage, process = parts.stage, parts.process
+        self._bad = BadSteps(
+            stage.max_bad_steps,
+            f"lower regime.stages.{parts.name}.optimiser.lr, try precision=bf16 or fp32",
+        )
+        self._saved = time.monotonic()
+        self._metric = parts.task.metric()
+        self._optimiser = timm_optimiser(parts.network, stage.optimiser)
+        self._scaler = precision.scaler(parts.precision, process.device)
+        self._average = _moving_average(parts.network, stage.ema) if stage.ema else None
+        self._forward: nn.Module = parts.network
+        if process.world_size > 1:
+            # A 1x1 weight has two names for one memory order, and DDP warns of the other one.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+            self._forward = DistributedDataParallel(
+                parts.network,
+                broadcast_buffers=False,  # joined batch statistics keep them equal
+            )
+
+    @property
+    def network(self) -> nn.Module:
+        """What is scored and kept: the moving average of the weights where there is one."""
+        kept: nn.Module = self._average.module if self._average else self.parts.network
+        return kept
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The validation with the highest figure so far."""
+        return max(self.history, key=lambda row: row[self.parts.task.headline])
+
+    def run(self, run: Run) -> None:
+        """Trains from where the state stands to the last epoch.
+
+        Raises:
+            ValueError: too many steps in a row were not finite.
+            OSError: a file cannot be read or written.
+        """
+        parts = self.parts
+        batches = parts.stream.batches(self.step)
+        while self.step < parts.steps:
+            start = time.monotonic()
+            batch = next(batches)
+            loaded = time.monotonic()
+            metrics = self.learn(batch)
+            self.step += 1
+            trained = time.monotonic()
+            if self.step % parts.steps_per_epoch == 0:
+                metrics |= self._end_epoch(run)
+            run.log(metrics, self.step)
+            self.seconds += time.monotonic() - start
+            timing = {"time/step": trained - start, "time/waiting_for_data": loaded - start}
+            images = parts.stage.batch_size / (trained - start)
+            run.log_timing({**timing, "time/images": images}, self.step)
+            if self.step % parts.steps_per_epoch == 0 or self._overdue():
+                self.checkpoint(run)
+
+    def learn(self, batch: Batch) -> Metrics:
+        """One optimiser step on a batch, in as many parts as the regime says."""
+        parts, stage = self.parts, self.parts.stage
+        warmup = round(stage.optimiser.warmup_epochs * parts.steps_per_epoch)
+        rate = learning_rate(stage.optimiser, self.step, parts.steps, warmup)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        draw = self.step * parts.process.world_size + parts.process.rank
+        torch.manual_seed(draw_seed(parts.seed, draw) >> 1)  # dropout
+        self._optimiser.zero_grad(set_to_none=True)
+        pieces = zip(
+            batch.images.chunk(stage.accumulation),
+            batch.labels.chunk(stage.accumulation),
+            strict=True,
+        )
+        losses = [
+            self._backward(images, labels, number == stage.accumulation)
+            for number, (images, labels) in enumerate(pieces, 1)
+        ]
+        norm, finite = self._update()
+        self._bad.count(finite, "training", self.step, parts.network)
+        loss = torch.stack(losses).sum()
+        average([loss])
+        return {
+            "train/loss": float(loss),
+            "train/lr": rate,
+            "train/gradient_norm": norm,
+            "train/bad_steps": self._bad.total,
+        }
+
+    def _backward(self, images: Tensor, labels: Tensor, last: bool) -> Tensor:
+        """Adds the gradients of a part of the batch and returns its share of the loss."""
+        parts = self.parts
+        inputs = parts.task.prepare(images, labels)
+        with self._without_sync(last):
+            with precision.autocast(parts.precision, parts.process.device):
+                logits = self._forward(inputs.images)
+            loss = parts.task.loss(logits, inputs.labels) / parts.stage.accumulation
+            self._scaler.scale(loss).backward()
+        self._watch(logits.detach(), inputs.labels)
+        return loss.detach().clone()
+
+    def _without_sync(self, last: bool) -> AbstractContextManager[None]:
+        """Processes exchange gradients once a step, after the last part."""
+        if last or not isinstance(self._forward, DistributedDataParallel):
+            return nullcontext()
+        return self._forward.no_sync()
+
+    def _update(self) -> tuple[float, bool]:
+        """Clips and takes the step; the gradient norm, and whether it was finite."""
+        network = self.parts.network
+        self._scaler.unscale_(self._optimiser)
+        norm = nn.utils.clip_grad_norm_(
+            network.parameters(), self.parts.stage.optimiser.clip or float("inf")
+        )
+        finite = bool(torch.isfinite(norm))
+        if finite or self._scaler.is_enabled():  # the scaler skips the step itself
+            self._scaler.step(self._optimiser)
+        self._scaler.update()
+        if finite and self._average is not None:
+            self._average.update(network, step=self.step + 1)
+        return float(norm), finite
+
+    @torch.no_grad()
+    def _watch(self, logits: Tensor, labels: Tensor) -> None:
+        """Counts a part of the pixels, or all images, for the running figure of the epoch."""
+        if labels.ndim == 3:
+            grid = (..., slice(None, None, METRIC_GRID), slice(None, None, METRIC_GRID))
+            logits, labels = logits[grid], labels[grid]
+        self.parts.task.count(self._metric, logits, labels)
+
+    def _end_epoch(self, run: Run) -> Metrics:
+        """Closes an epoch: its training figure and, when it is time, the validation."""
+        parts = self.parts
+        task, epoch = parts.task, self.step // parts.steps_per_epoch
+        trained = task.figures(self._metric.joined())[task.headline]
+        self._metric = task.metric()
+        metrics = {f"train/{task.headline}": trained}
+        if epoch % parts.stage.validate_every and epoch != parts.stage.epochs:
+            return metrics
+        figures = validate(self.network, parts, parts.data.validation)
+        self.history.append({"epoch": epoch, **figures})
+        if self.best["epoch"] == epoch and parts.process.main:
+            save_weights(run.folder / BEST, self.network, parts.model_card)
+        return metrics | {f"val/{name}": value for name, value in figures.items()}
+
+    def _overdue(self) -> bool:
+        """Whether a checkpoint is due. All processes take part in it, so one clock rules."""
+        minutes = (time.monotonic() - self._saved) / 60
+        return agree(minutes >= self.parts.config.checkpoint_minutes)
+
+    def checkpoint(self, run: Run) -> None:
+        """Writes the whole state.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._saved = time.monotonic()
+        run.checkpoint(self.state_dict(), save_checkpoint)
+
+    def resume(self, run: Run) -> None:
+        """Takes the state of the last checkpoint, if there is one.
+
+        Raises:
+            ValueError: no checkpoint can be read, or it is of another network or optimiser.
+        """
+        state = run.restore(load_checkpoint)
+        if state is None:
+            return
+        try:
+            self.load_state_dict(state)
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(
+                f"the checkpoint in {run.folder} does not fit this network "
+                f"({str(error).strip().splitlines()[0]}); it is of another architecture or version"
+            ) from error
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a resumed stage needs; tensors and plain types."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+            "bad": self._bad.state_dict(),
+            "counts": self._metric.joined().counts.cpu(),
+            "network": self.parts.network.state_dict(),
+            "average": self._average.module.state_dict() if self._average else {},
+            "optimiser": self._optimiser.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave.
+
+        Raises:
+            KeyError, RuntimeError, ValueError: it is not the state of such a stage.
+        """
+        self.parts.network.load_state_dict(state["network"])
+        if self._average is not None:
+            self._average.module.load_state_dict(state["average"])
+        restore_optimiser(self._optimiser, state["optimiser"])
+        if state["scaler"]:  # empty when the stage has gone on without fp16 until now
+            self._scaler.load_state_dict(state["scaler"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.history = [dict(row) for row in state["history"]]
+        self._bad.load_state_dict(state["bad"])
+        if self.parts.process.main:  # the counts of all processes
+            self._metric.counts.copy_(state["counts"])
+
+
+def _moving_average(network: nn.Module, decay: float) -> Any:
+    """An exponential moving average whose decay rises with the steps: short stages gain too."""
+    import_torchvision()
+    from timm.utils import ModelEmaV3
+
+    return ModelEmaV3(network, decay=decay, use_warmup=True)
