@@ -6,8 +6,10 @@ import textwrap
 from collections.abc import Sequence
 
 from squeezenas.core.dataset_card import DatasetCard
+from squeezenas.core.evaluate_config import EvaluateConfig
 from squeezenas.core.files import read_yaml
-from squeezenas.core.recipes import DEFAULT_REGIME, cards
+from squeezenas.core.recipes import DEFAULT_RETRAINING, DEFAULT_SEARCH, cards
+from squeezenas.core.retrain_config import RetrainConfig, Stage
 from squeezenas.core.schema import Key, keys
 from squeezenas.core.search_config import SearchConfig
 
@@ -16,9 +18,9 @@ FLAGS = {
     "--help": "this page",
     "--version": "the version",
     "--debug": "show the traceback of an error",
-    "--print-config": "print the resolved configuration and stop (search)",
-    "--dry-run": "build everything, run one step, forecast time and memory (search)",
-    "--resume RUN": "continue the run in this folder, runs/<name> (search)",
+    "--print-config": "print the resolved configuration and stop (search, train)",
+    "--dry-run": "build everything, take a few steps, forecast time and memory (search, train)",
+    "--resume RUN": "continue the run in this folder, runs/<name> (search, train)",
 }
 
 
@@ -30,7 +32,10 @@ def overview() -> str:
             "",
             "commands:",
             "  search      search a space for a network (the same as python search.py)",
+            "  train       train a network through the stages of a regime (python train.py)",
+            "  evaluate    score a network, or predictions that are files, as benchmarks do",
             "  data check  read every file of a data set and report sizes, classes and faults",
+            "  zoo         list the networks that have cards; fetch, verify and convert weights",
             "",
             *_flags(),
             "",
@@ -58,10 +63,74 @@ def search_page() -> str:
             "",
             *_cards("datasets"),
             "",
-            *_cards("training_regimes"),
+            *_cards("training_regimes", "search"),
             "",
             "keys (training_regimes fills regime.*; a key without a default must be in the card):",
             *_keys(keys(SearchConfig)),
+        ]
+    )
+
+
+def train_page() -> str:
+    """The page of `squeezenas train --help`."""
+    examples = [
+        "train",
+        "train models=squeezenas_mac_small training_regimes=retrain_cityscapes",
+        "train models=runs/<name>/architecture.yaml training_regimes=retrain_paper --dry-run",
+        "train training_regimes=retrain_camvid datasets.camvid.root=/data/camvid",
+    ]
+    return "\n".join(
+        [
+            "usage: squeezenas train [group=card] [key=value] [flags]",
+            "",
+            "Takes a network through the stages of a regime. Without models= it is the one that",
+            "the newest search on the first stage's data set found. datasets=<card> is for regimes",
+            "of one stage; otherwise regime.stages.<stage>.dataset=<card>.",
+            "",
+            *(f"  squeezenas {example}" for example in examples),
+            "",
+            *_flags(),
+            "",
+            *_cards("models"),
+            "",
+            *_cards("datasets"),
+            "",
+            *_cards("training_regimes", "retrain"),
+            "",
+            "keys (training_regimes fills regime.*, models fills models.*):",
+            *_keys(keys(RetrainConfig)),
+            "",
+            "keys of each stage, regime.stages.<stage>.*:",
+            *_keys(keys(Stage, "regime.stages.<stage>")),
+            "",
+            "keys of each data set, datasets.<stage>.*:",
+            *_keys(keys(DatasetCard, "datasets.<stage>")),
+        ]
+    )
+
+
+def evaluate_page() -> str:
+    """The page of `squeezenas evaluate --help`."""
+    examples = [
+        "evaluate models=runs/<name>/model.yaml flip=true scales=[0.75,1.0,1.25]",
+        "evaluate models=<card> weights=FILE.safetensors output=scores save_predictions=true",
+        "evaluate predictions=FOLDER ids=train datasets=cityscapes",
+    ]
+    return "\n".join(
+        [
+            "usage: squeezenas evaluate models=<card> | predictions=FOLDER [key=value]",
+            "",
+            "Every frame at full resolution; IoU and iIoU of classes and categories are those of",
+            "cityscapesScripts. On a network, torchrun divides the frames among processes.",
+            "",
+            *(f"  squeezenas {example}" for example in examples),
+            "",
+            *_cards("models"),
+            "",
+            *_cards("datasets"),
+            "",
+            "keys (models fills models.*, datasets fills datasets.*):",
+            *_keys(keys(EvaluateConfig)),
         ]
     )
 
@@ -83,19 +152,45 @@ def data_page() -> str:
     )
 
 
+def zoo_page() -> str:
+    """The page of `squeezenas zoo --help`."""
+    rows = {
+        "list": "all cards: costs, published scores, and whether their weights are here",
+        "show CARD": "one card, and where its weights are",
+        "download CARD|all": "fetch and verify weights; what broke off is resumed",
+        "verify CARD|all": "check the files that are here against their cards",
+        "convert FILE.pth models=CARD output=FILE.safetensors": "",
+    }
+    return "\n".join(
+        [
+            "usage: squeezenas zoo COMMAND",
+            "",
+            *(f"  {command:<18} {about}".rstrip() for command, about in rows.items()),
+            f"  {'':<18} weights of the official code, by the names used here",
+            "",
+            "SQUEEZENAS_HOME=FOLDER keeps downloads there instead of in ~/.cache/squeezenas.",
+            "SQUEEZENAS_MIRROR=https://HOST/FOLDER (or file:///FOLDER) has copies of the files.",
+            "",
+            *_cards("models"),
+        ]
+    )
+
+
 def _flags() -> list[str]:
     return ["flags, anywhere among the arguments:", *(f"  {f:<15} {m}" for f, m in FLAGS.items())]
 
 
-def _cards(group: str) -> list[str]:
+def _cards(group: str, beginning: str = "") -> list[str]:
     lines = [f"{group}:"]
     for name, file in cards(group).items():
+        if not name.startswith(beginning):
+            continue
         try:
             card = read_yaml(file)
             about = str(card.get("description") or card.get("title") or "")
         except (ValueError, OSError) as error:  # a broken card must not take the help page away
             about = f"unreadable: {error}"
-        mark = " (default)" if name == DEFAULT_REGIME else ""
+        mark = " (default)" if name in (DEFAULT_SEARCH, DEFAULT_RETRAINING) else ""
         lines += textwrap.wrap(
             f"{name:<22} {about}{mark}",
             WIDTH,

@@ -7,12 +7,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from squeezenas import __version__
 from squeezenas.cli.errors import USER_ERROR, exit_code
 from squeezenas.core.registry import nearest
 
-COMMANDS = ("search", "data")
+if TYPE_CHECKING:
+    from squeezenas.core.run_config import RunConfig
+
+COMMANDS = ("search", "train", "evaluate", "data", "zoo")
 SWITCHES = ("--help", "--version", "--debug", "--print-config", "--dry-run")
 
 
@@ -66,8 +70,14 @@ def _run(line: CommandLine) -> int:
     command, *rest = line.words or ("",)
     if command == "search":
         return _search(line, rest)
+    if command == "train":
+        return _train(line, rest)
+    if command == "evaluate":
+        return _evaluate(line, rest)
     if command == "data":
         return _data(line, rest)
+    if command == "zoo":
+        return _zoo(line, rest)
     if command:
         known = ", ".join(COMMANDS)
         raise ValueError(
@@ -87,18 +97,66 @@ def _search(line: CommandLine, arguments: list[str]) -> int:
         return 0
     from squeezenas.core.recipes import load_search
     from squeezenas.core.resume import load_resumed
+    from squeezenas.core.search_config import SearchConfig
 
-    config = load_resumed(line.resume, arguments) if line.resume else load_search(arguments)
+    resume = line.resume
+    config = load_resumed(resume, arguments, SearchConfig) if resume else load_search(arguments)
     if "--print-config" in line.flags:
-        from squeezenas.core.files import to_yaml
-
-        print(to_yaml(config.model_dump(mode="json")), end="")
-        return 0
-    # Read by torch when it loads: large tensors in huge pages cause fewer page faults.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+        return _print_config(config)
+    _tune_allocator()
     from squeezenas.cli import search
 
-    return search.main(config, line.resume, "--dry-run" in line.flags)
+    return search.main(config, resume, "--dry-run" in line.flags)
+
+
+def _train(line: CommandLine, arguments: list[str]) -> int:
+    if "--help" in line.flags:
+        from squeezenas.cli import help as pages
+
+        print(pages.train_page())
+        return 0
+    from squeezenas.core.recipes import load_retraining
+    from squeezenas.core.resume import load_resumed
+    from squeezenas.core.retrain_config import RetrainConfig
+
+    resume = line.resume
+    config = (
+        load_resumed(resume, arguments, RetrainConfig) if resume else load_retraining(arguments)
+    )
+    if "--print-config" in line.flags:
+        return _print_config(config)
+    _tune_allocator()
+    from squeezenas.cli import train
+
+    return train.main(config, resume, "--dry-run" in line.flags)
+
+
+def _print_config(config: RunConfig) -> int:
+    from squeezenas.core.files import to_yaml
+
+    print(to_yaml(config.model_dump(mode="json")), end="")
+    return 0
+
+
+def _tune_allocator() -> None:
+    """Read by torch when it loads: large tensors in huge pages cause fewer page faults."""
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+def _evaluate(line: CommandLine, arguments: list[str]) -> int:
+    if "--help" in line.flags:
+        from squeezenas.cli import help as pages
+
+        print(pages.evaluate_page())
+        return 0
+    _refuse_run_flags(line)
+    from squeezenas.core.evaluate_config import load_evaluation
+
+    config, folder = load_evaluation(arguments)
+    _tune_allocator()
+    from squeezenas.cli import evaluate
+
+    return evaluate.main(config, folder)
 
 
 def _data(line: CommandLine, arguments: list[str]) -> int:
@@ -107,14 +165,30 @@ def _data(line: CommandLine, arguments: list[str]) -> int:
 
         print(pages.data_page())
         return 0
+    _refuse_run_flags(line)
+    from squeezenas.cli import data
+
+    return data.main(arguments)
+
+
+def _zoo(line: CommandLine, arguments: list[str]) -> int:
+    if "--help" in line.flags:
+        from squeezenas.cli import help as pages
+
+        print(pages.zoo_page())
+        return 0
+    _refuse_run_flags(line)
+    from squeezenas.cli import zoo
+
+    return zoo.main(arguments)
+
+
+def _refuse_run_flags(line: CommandLine) -> None:
     misplaced = sorted(line.flags & {"--print-config", "--dry-run"})
     if line.resume:
         misplaced.append("--resume")
     if misplaced:
-        raise ValueError(f"{', '.join(misplaced)}: only for `squeezenas search`; leave it out")
-    from squeezenas.cli import data
-
-    return data.main(arguments)
+        raise ValueError(f"{', '.join(misplaced)}: only for `search` and `train`; leave it out")
 
 
 if __name__ == "__main__":

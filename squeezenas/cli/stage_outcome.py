@@ -23,7 +23,8 @@ from squeezenas.training.evaluation import evaluate
 from squeezenas.training.figures import Evaluation
 from squeezenas.training.fit import BEST, Fit
 from squeezenas.training.start import CARD
-from squeezenas.training.validation import predictions, validate
+from squeezenas.training.validation import validate
+from squeezenas.zoo.scoring import predictions
 from squeezenas.zoo.weights import save_weights
 
 OVERLAYS = 4
@@ -124,14 +125,15 @@ def _costs(fit: Fit) -> Costs:
 
 
 def _draw(run: Run, fit: Fit, evaluation: Evaluation | None) -> None:
-    folder, card = run.folder, fit.parts.data.card
+    parts, folder, card = fit.parts, run.folder, fit.parts.data.card
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     draw_curves(folder / "curves.png", [json.loads(line) for line in lines])
     names = ["curves"]
     if evaluation:
         counts = evaluation.confusion.counts.cpu().numpy()
         draw_confusion_matrix(folder / "confusion_matrix.png", counts, card.classes)
-        shown = predictions(fit.network, fit.parts, fit.parts.data.report[:OVERLAYS])
+        first = [sample for sample in parts.data.report if isinstance(sample, Frame)][:OVERLAYS]
+        shown = predictions(fit.network, first, card, parts.task, parts.precision)
         draw_overlays(
             folder / "overlays.png", *shown, card.palette, card.classes, card.ignore_index
         )

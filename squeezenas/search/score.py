@@ -13,12 +13,11 @@ from squeezenas.data.decode import Pixels, read_image
 from squeezenas.data.frames import Frame
 from squeezenas.data.loaders import Batch, evaluation_batches
 from squeezenas.engine import precision
-from squeezenas.nn.fold import folded
 from squeezenas.nn.memory_format import channels_last
 from squeezenas.search.setup import Search
+from squeezenas.zoo.scoring import BATCH_PIXELS, predictions, score
 
 KEPT_BYTES = 1 << 30  # decoded frames stay in memory when all of them take less
-BATCH_PIXELS = 1 << 21  # one Cityscapes frame
 
 
 class InheritedWeights:
@@ -63,39 +62,22 @@ class InheritedWeights:
             with precision.autocast(self._search.precision, self._search.process.device):
                 network(inputs.images)
 
-    @torch.inference_mode()
     def miou(self, architecture: Architecture, part: str) -> float:
         """Mean IoU on the frames of `part` (`selection` or `report`)."""
-        task, process = self._search.task, self._search.process
-        network = folded(self.network(architecture))
-        metric = task.metric()
-        for batch in self._batches(part):
-            inputs = task.prepare(batch.images, batch.labels)
-            with precision.autocast(self._search.precision, process.device):
-                logits = network(inputs.images)
-            task.count(metric, logits, inputs.labels)
-        return metric.joined().miou()
+        search = self._search
+        network = self.network(architecture)
+        found = score(network, self._batches(part), search.task, search.precision).miou()
+        return float(found)
 
-    @torch.inference_mode()
     def predictions(self, architecture: Architecture, count: int) -> tuple[Pixels, Pixels, Pixels]:
         """The first report frames: images `(N, H, W, 3)`, labels and predictions `(N, H, W)`.
 
         All uint8. Frames of another size than the first are left out.
         """
-        network = folded(self.network(architecture))
         search = self._search
-        frames = search.frames.report[:count]
-        batch = next(iter(evaluation_batches(frames, search.config.datasets, count)))
-        predicted = []
-        for image in batch.images.split(1):
-            inputs = search.task.prepare(image, torch.zeros(1))
-            with precision.autocast(search.precision, search.process.device):
-                predicted.append(network(inputs.images).argmax(1))
-        return (
-            batch.images.permute(0, 2, 3, 1).numpy(),
-            batch.labels.numpy(),
-            torch.cat(predicted).byte().cpu().numpy(),
-        )
+        frames, card = search.frames.report[:count], search.config.datasets
+        network = self.network(architecture)
+        return predictions(network, frames, card, search.task, search.precision)
 
     def _batches(self, part: str) -> Iterator[Batch]:
         if part in self._kept:
