@@ -1,11 +1,12 @@
-"""Does a network that scored well in the supernet also train well? The real comparison, on CamVid.
+r"""Does a network that scored well in the supernet also train well? The real comparison, on CamVid.
 
-    python -m benchmarks.camvid_retrain --root /data/camvid --output benchmarks/results/camvid_retrain.json
+    python -m benchmarks.camvid_retrain --root /data/camvid \
+        --output benchmarks/results/camvid_retrain.json
 
-Trains, from scratch and under one regime, the network that a search on CamVid found (three seeds), the
-random networks of the same cost that the same search scored, two published networks and LR-ASPP on
-MobileNetV3-Large, and reports mIoU on the test split. A run that was stopped goes on where it was:
-every training lies in a run folder of its own below --runs.
+Trains, from scratch and under one regime, the network that a search on CamVid found (three seeds),
+the random networks of the same cost that the same search scored, two published networks and LR-ASPP
+on MobileNetV3-Large, and reports mIoU on the test split. A run that was stopped goes on where it
+was: every training lies in a run folder of its own below --runs.
 """
 
 from __future__ import annotations
@@ -27,20 +28,23 @@ from squeezenas.core.recipes import load_dataset, load_model
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SEARCH = REPOSITORY / "benchmarks" / "results" / "camvid_search_cpu.json"
-OTHERS = ("squeezenas_mac_small", "squeezenas_lat_small", "baseline_lraspp_mobilenetv3_large")
+OTHERS = ("baseline_lraspp_mobilenetv3_large", "squeezenas_mac_small", "squeezenas_lat_small")
 WITHIN = 0.1  # random networks cost within so much of the found one
 PROVENANCE = ("date", "python", "platform", "libraries", "cpu", "threads", "cuda", "gpus")
 
 
 def competitors(search: dict[str, Any]) -> list[tuple[ModelCard, int, float | None]]:
-    """Card, seed and supernet score of everything that is trained, the found network first."""
+    """Card, seed and supernet score of everything that is trained, the largest network first."""
     rows = sorted(search["candidates"], key=lambda row: row["chosen"] != "True")
     found, randoms = rows[0], [row for row in rows if row["kind"] == "random"]
     near = [row for row in randoms if abs(row["cost"] / found["cost"] - 1) <= WITHIN]
-    trained = [(_card("found", found, search), seed, found["report_miou"]) for seed in (0, 1, 2)]
+    trained: list[tuple[ModelCard, int, float | None]] = [
+        (load_model(name), 0, None) for name in OTHERS
+    ]
+    trained += [(_card("found", found, search), seed, found["report_miou"]) for seed in (0, 1, 2)]
     for number, row in enumerate(near):
         trained.append((_card(f"random{number:02d}", row, search), 0, row["report_miou"]))
-    return [*trained, *((load_model(name), 0, None) for name in OTHERS)]
+    return trained
 
 
 def _card(name: str, row: dict[str, Any], search: dict[str, Any]) -> ModelCard:
@@ -125,10 +129,9 @@ def main() -> None:
     with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda entry: train(entry[0], entry[1], options), entries))
     rows = [
-        {**row, "supernet_miou": score}
-        for row, (_, _, score) in zip(results, entries, strict=True)
+        {**row, "supernet_miou": score} for row, (_, _, score) in zip(results, entries, strict=True)
     ]
-    first = options.runs / f"{entries[0][0].name}-seed0"
+    first = options.runs / "found-seed0"
     environment = json.loads((first / "environment.json").read_text())[0]
     result = {
         "comparison": compared(rows),

@@ -36,6 +36,21 @@ def exit_code(command: Callable[[], int], debug: bool) -> int:
             raise
         print(f"squeezenas: {sentence(error)}", file=sys.stderr)
         return USER_ERROR
+    except (RuntimeError, MemoryError) as error:
+        if debug or not _out_of_memory(error):
+            raise
+        print(
+            "squeezenas: there is not enough memory for this; lower batch_size or crop, raise "
+            "accumulation (train) or use regime.memory=lean (search)",
+            file=sys.stderr,
+        )
+        return USER_ERROR
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Told by name and text: PyTorch has a class for GPUs only, and is not imported for this."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool({"MemoryError", "OutOfMemoryError"} & names) or "DefaultCPUAllocator" in str(error)
 
 
 def sentence(error: Exception) -> str:
@@ -47,7 +62,10 @@ def sentence(error: Exception) -> str:
         case errno.ENOENT:
             return f"{where}no such file or folder; check the path"
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return f"{where}no permission; change the rights or name another folder (runs=, root=)"
+            return (
+                f"{where}no permission; change the rights or name another folder "
+                "(runs=, output=, root=)"
+            )
         case errno.ENOSPC | errno.EDQUOT:
             return f"{where}the disk is full; free some space and continue with --resume"
         case _:

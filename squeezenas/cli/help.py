@@ -5,9 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from squeezenas.core.benchmark_config import BenchmarkConfig
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.evaluate_config import EvaluateConfig
+from squeezenas.core.export_config import ExportConfig
 from squeezenas.core.files import read_yaml
+from squeezenas.core.predict_config import PredictConfig
 from squeezenas.core.recipes import DEFAULT_RETRAINING, DEFAULT_SEARCH, cards
 from squeezenas.core.retrain_config import RetrainConfig, Stage
 from squeezenas.core.schema import Key, keys
@@ -34,6 +37,9 @@ def overview() -> str:
             "  search      search a space for a network (the same as python search.py)",
             "  train       train a network through the stages of a regime (python train.py)",
             "  evaluate    score a network, or predictions that are files, as benchmarks do",
+            "  predict     label maps and pictures of images, folders and videos",
+            "  export      a network as an ONNX, OpenVINO, torch.export or safetensors file",
+            "  benchmark   latency, memory and accuracy in every backend and precision",
             "  data check  read every file of a data set and report sizes, classes and faults",
             "  zoo         list the networks that have cards; fetch, verify and convert weights",
             "",
@@ -135,6 +141,76 @@ def evaluate_page() -> str:
     )
 
 
+def predict_page() -> str:
+    """The page of `squeezenas predict --help`."""
+    examples = [
+        "predict models=squeezenas_lat_small input=photos output=predicted",
+        'predict models=runs/<name>/model.yaml input="frames/*.png" output=out save=[labels]',
+        "predict models=squeezenas_mac_small input=drive.mp4 output=out backend=onnxruntime",
+    ]
+    return "\n".join(
+        [
+            "usage: squeezenas predict models=<card> input=IMAGES output=FOLDER [key=value]",
+            "",
+            "Images of any size. What cannot be read is named at the end, and the exit code is 1.",
+            "",
+            *(f"  squeezenas {example}" for example in examples),
+            "",
+            *_cards("models"),
+            "",
+            "keys (models fills models.*, datasets fills datasets.*):",
+            *_keys(keys(PredictConfig)),
+        ]
+    )
+
+
+def export_page() -> str:
+    """The page of `squeezenas export --help`."""
+    examples = [
+        "export models=squeezenas_lat_small output=lat_small.onnx",
+        "export models=runs/<name>/model.yaml format=openvino size=[512,1024] output=mine.xml",
+    ]
+    return "\n".join(
+        [
+            "usage: squeezenas export models=<card> format=FORMAT output=FILE [key=value]",
+            "",
+            "Bytes of an image in, labels out: normalisation, padding and argmax are inside. The",
+            "file is compared with PyTorch on images before it gets its name.",
+            "",
+            *(f"  squeezenas {example}" for example in examples),
+            "",
+            *_cards("models"),
+            "",
+            "keys (models fills models.*, datasets fills datasets.*):",
+            *_keys(keys(ExportConfig)),
+        ]
+    )
+
+
+def benchmark_page() -> str:
+    """The page of `squeezenas benchmark --help`."""
+    examples = [
+        "benchmark models=all output=bench",
+        "benchmark models=squeezenas_mac_small,squeezenas_lat_small backend=torch size=[512,1024]",
+        "benchmark models=all datasets=cityscapes datasets.root=/data/cityscapes output=bench",
+    ]
+    return "\n".join(
+        [
+            "usage: squeezenas benchmark models=all|<card>[,<card>...] [key=value]",
+            "",
+            "Bytes of an image in, labels out, batch 1, each row in a process of its own. IoU is",
+            "measured where datasets=<card> gives labels.",
+            "",
+            *(f"  squeezenas {example}" for example in examples),
+            "",
+            *_cards("models"),
+            "",
+            "keys (datasets fills datasets.*):",
+            *_keys(keys(BenchmarkConfig)),
+        ]
+    )
+
+
 def data_page() -> str:
     """The page of `squeezenas data --help`."""
     return "\n".join(
@@ -156,6 +232,7 @@ def zoo_page() -> str:
     """The page of `squeezenas zoo --help`."""
     rows = {
         "list": "all cards: costs, published scores, and whether their weights are here",
+        "table": "the same in Markdown, with the IoU that the paper gives",
         "show CARD": "one card, and where its weights are",
         "download CARD|all": "fetch and verify weights; what broke off is resumed",
         "verify CARD|all": "check the files that are here against their cards",

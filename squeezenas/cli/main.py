@@ -16,7 +16,7 @@ from squeezenas.core.registry import nearest
 if TYPE_CHECKING:
     from squeezenas.core.run_config import RunConfig
 
-COMMANDS = ("search", "train", "evaluate", "data", "zoo")
+COMMANDS = ("search", "train", "evaluate", "predict", "export", "benchmark", "data", "zoo")
 SWITCHES = ("--help", "--version", "--debug", "--print-config", "--dry-run")
 
 
@@ -74,6 +74,12 @@ def _run(line: CommandLine) -> int:
         return _train(line, rest)
     if command == "evaluate":
         return _evaluate(line, rest)
+    if command == "predict":
+        return _predict(line, rest)
+    if command == "export":
+        return _export(line, rest)
+    if command == "benchmark":
+        return _benchmark(line, rest)
     if command == "data":
         return _data(line, rest)
     if command == "zoo":
@@ -157,6 +163,55 @@ def _evaluate(line: CommandLine, arguments: list[str]) -> int:
     from squeezenas.cli import evaluate
 
     return evaluate.main(config, folder)
+
+
+def _predict(line: CommandLine, arguments: list[str]) -> int:
+    if "--help" in line.flags:
+        from squeezenas.cli import help as pages
+
+        print(pages.predict_page())
+        return 0
+    _refuse_run_flags(line)
+    from squeezenas.core.network_config import load_network_config
+    from squeezenas.core.predict_config import PredictConfig
+
+    config, folder = load_network_config(PredictConfig, arguments)
+    _tune_allocator()
+    from squeezenas.cli import predict
+
+    return predict.main(config, folder)
+
+
+def _export(line: CommandLine, arguments: list[str]) -> int:
+    if "--help" in line.flags:
+        from squeezenas.cli import help as pages
+
+        print(pages.export_page())
+        return 0
+    _refuse_run_flags(line)
+    from squeezenas.core.export_config import ExportConfig
+    from squeezenas.core.network_config import load_network_config
+
+    config, folder = load_network_config(ExportConfig, arguments)
+    from squeezenas.cli import export
+
+    return export.main(config, folder)
+
+
+def _benchmark(line: CommandLine, arguments: list[str]) -> int:
+    if "--help" in line.flags:
+        from squeezenas.cli import help as pages
+
+        print(pages.benchmark_page())
+        return 0
+    _refuse_run_flags(line)
+    from squeezenas.core.benchmark_config import load_benchmark
+
+    config, files = load_benchmark(arguments)
+    _tune_allocator()
+    from squeezenas.cli import benchmark
+
+    return benchmark.main(config, files)
 
 
 def _data(line: CommandLine, arguments: list[str]) -> int:

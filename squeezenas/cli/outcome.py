@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from squeezenas.core.model_card import Costs, ModelCard, write_model_card
-from squeezenas.costs.latency import Latency, measure_latency
+from squeezenas.costs.latency import Latency, measure_latency, placed
 from squeezenas.costs.macs import gmacs, parameters
 from squeezenas.report.architecture import draw_architecture
 from squeezenas.report.curves import draw_curves
@@ -63,7 +63,9 @@ def _measured(parts: Search, selection: Selection) -> Latency | None:
     if parts.cost.kind != "latency":
         return None
     network = parts.space.network(selection.chosen.architecture, parts.task.classes, regime.head)
-    return measure_latency(network, (3, *regime.cost.resolution), process.device, parts.precision)
+    device, precision = placed(regime.cost.runtime, process.device, parts.precision)
+    size = (3, *regime.cost.resolution)
+    return measure_latency(network, size, device, precision, runtime=regime.cost.runtime)
 
 
 def _card(parts: Search, selection: Selection, folder: Path, latency: Latency | None) -> ModelCard:

@@ -10,7 +10,8 @@ from squeezenas.engine.distributed import Process
 from squeezenas.training.fit import Fit
 from squeezenas.training.stage import StageData, build_stage
 from squeezenas.training.start import starting_weights
-from squeezenas.training.transfer import Weights
+from squeezenas.training.transfer import StartingWeights
+from squeezenas.training.validation import validate
 
 STEPS = 2
 
@@ -21,15 +22,19 @@ def forecast(config: RetrainConfig, process: Process, data: dict[str, StageData]
     Raises:
         FileNotFoundError, ValueError, OSError: a stage cannot begin; says why.
     """
-    previous: Weights | None = None
+    previous: StartingWeights | None = None
     hours = 0.0
     for name, stage in config.regime.stages.items():
         weights = previous if stage.init == "previous" else starting_weights(stage.init, None)
         parts = build_stage(config, name, process, data[name], weights)
         fit = Fit(parts)
         seconds = _seconds_a_step(fit)
-        previous = Weights(parts.network.state_dict(), parts.data.card.classes, f"stage {name}")
-        needed = seconds * parts.steps / 3600
+        validation = _seconds_of_validation(fit)
+        previous = StartingWeights(
+            parts.network.state_dict(), parts.data.card.classes, f"stage {name}"
+        )
+        times = -(-stage.epochs // stage.validate_every)
+        needed = (seconds * parts.steps + validation * times) / 3600
         hours += needed
         if process.main:
             print(
@@ -38,7 +43,8 @@ def forecast(config: RetrainConfig, process: Process, data: dict[str, StageData]
                 f"  step         {seconds:.2f} s, loading included\n"
                 f"  peak memory  {peak_memory(process.device) / 2**30:.2f} of "
                 f"{memory(process.device) / 2**30:.1f} GiB, all stages so far\n"
-                f"  stage        {needed:.2f} h, validation not counted"
+                f"  validation   {validation:.1f} s, {times} times\n"
+                f"  stage        {needed:.2f} h"
             )
             if parts.transfer:
                 print(f"  {str(parts.transfer).replace(chr(10), chr(10) + '  ')}")
@@ -47,6 +53,18 @@ def forecast(config: RetrainConfig, process: Process, data: dict[str, StageData]
             f"whole training: {hours:.2f} h, {hours * process.world_size:.2f} device-hours; "
             "no run folder was made"
         )
+
+
+def _seconds_of_validation(fit: Fit) -> float:
+    """Seconds of a validation, scaled up from one image a process: the second of two passes."""
+    parts = fit.parts
+    few = parts.data.validation[: parts.process.world_size]
+    seconds = 0.0
+    for _ in range(2):
+        begin = time.monotonic()
+        validate(fit.network, parts, few)
+        seconds = time.monotonic() - begin
+    return seconds * len(parts.data.validation) / len(few)
 
 
 def _seconds_a_step(fit: Fit) -> float:

@@ -16,7 +16,6 @@ from squeezenas.data.frames import Frame
 from squeezenas.report.confusion_matrix import draw_confusion_matrix
 from squeezenas.report.curves import draw_curves
 from squeezenas.report.overlays import draw_overlays
-from squeezenas.tracking.environment import environment
 from squeezenas.tracking.files import finite, write_text
 from squeezenas.tracking.run import Run
 from squeezenas.training.evaluation import evaluate
@@ -47,18 +46,20 @@ def write_stage(run: Run, fit: Fit) -> None:
     """
     parts, network = fit.parts, fit.network
     data, process = parts.data, parts.process
+    digest = ""
+    if process.main:  # first of all: nothing that fails below shall cost the training
+        digest = save_weights(run.folder / WEIGHTS, network, parts.model_card)
     evaluation: Evaluation | None = None
     if frames := [sample for sample in data.report if isinstance(sample, Frame)]:
         evaluation = evaluate(
             network, frames, data.card, process,
-            precision=parts.precision, workers=parts.config.workers,
+            workers=parts.config.workers,  # in fp32, as `squeezenas evaluate` does
         )  # fmt: skip
     figures = evaluation.figures() if evaluation else validate(network, parts, data.report)
     if not process.main:
         return
     remarks = evaluation.remarks() if evaluation else []
     summary = {**_summary(fit, figures), "remarks": remarks}
-    digest = save_weights(run.folder / WEIGHTS, network, parts.model_card)
     card = _card(fit, run.folder, summary, digest)
     write_model_card(run.folder / CARD, card)
     _draw(run, fit, evaluation)
@@ -84,6 +85,7 @@ def _summary(fit: Fit, figures: dict[str, float]) -> dict[str, Any]:
         "seed": parts.config.seed,
         "precision": parts.precision,
         "device": str(parts.process.device),
+        "processes": parts.process.world_size,
         "device_hours": fit.seconds * parts.process.world_size / 3600,
         "start": str(parts.transfer) if parts.transfer else "fresh weights",
     }
@@ -113,7 +115,7 @@ def _costs(fit: Fit) -> Costs:
         height, width = read_sample(parts.data.report[0], parts.data.card)[0].shape[:2]
         size = (-(-height // 32) * 32, -(-width // 32) * 32)
     device = parts.process.device
-    latency = measure_latency(network, (3, *size), device, parts.precision)
+    latency = measure_latency(network, (3, *size), device, parts.precision, seconds=1.0)
     named = conditions(device, parts.precision)
     return Costs(
         resolution=size,
@@ -150,10 +152,10 @@ def write_model(folder: Path, config: RetrainConfig) -> None:
     """
     places = [folder / f"{number}-{name}" for number, name in enumerate(config.regime.stages, 1)]
     cards = [read_model_card(place / CARD) for place in places]
-    last = cards[-1]
+    last, last_stage = cards[-1], list(config.regime.stages)[-1]
     assert last.weights is not None
     file = f"{places[-1].name}/{last.weights.file}"
-    here = environment()
+    here = json.loads((places[-1] / "environment.json").read_text())[-1]
     stages = {name: value for card in cards for name, value in card.training.items()}
     training = {
         "stages": stages,
@@ -162,7 +164,7 @@ def write_model(folder: Path, config: RetrainConfig) -> None:
         "platform": here["platform"],
         "cpu": here["cpu"]["model"],
         "gpus": here.get("gpus", []),
-        "command": _command(folder, config),
+        "command": _command(folder, config, stages[last_stage]["processes"]),
     }
     card = last.model_copy(
         update={
@@ -176,11 +178,14 @@ def write_model(folder: Path, config: RetrainConfig) -> None:
     print(f"model card: {folder / CARD}", flush=True)
 
 
-def _command(folder: Path, config: RetrainConfig) -> str:
+def _command(folder: Path, config: RetrainConfig, processes: int) -> str:
     """The command that repeats the run, the network taken from this very card."""
     started = json.loads((folder / "environment.json").read_text())[0]["command"]
-    words = [w for w in started[1:] if w != "train" and not w.startswith(("models=", "seed="))]
-    return shlex.join(["python", "train.py", f"models={CARD}", *words, f"seed={config.seed}"])
+    own = ("models=", "seed=", "name=")  # a name may be given to one run only
+    words = [word for word in started[1:] if word != "train" and not word.startswith(own)]
+    program = ["torchrun", f"--nproc-per-node={processes}"] if processes > 1 else ["python"]
+    return shlex.join([*program, "train.py", f"models={folder / CARD}", *words,
+                       f"seed={config.seed}"])  # fmt: skip
 
 
 def _sentences(fit: Fit, summary: dict[str, Any], folder: Path) -> str:

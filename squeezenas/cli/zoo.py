@@ -1,4 +1,4 @@
-"""`squeezenas zoo list|show|download|verify|convert`: the cards' networks, their weights."""
+"""`squeezenas zoo list|table|show|download|verify|convert`: the cards' networks, their weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from squeezenas.core.overrides import parse
 from squeezenas.core.recipes import cards, find, load_model
 
 USAGE = (
-    "usage: squeezenas zoo list | show CARD | download CARD|all | verify CARD|all | "
+    "usage: squeezenas zoo list | table | show CARD | download CARD|all | verify CARD|all | "
     "convert FILE.pth models=CARD output=FILE.safetensors"
 )
 
@@ -30,6 +30,9 @@ def main(arguments: list[str]) -> int:
         case ["list"]:
             print(table())
             return 0
+        case ["table"]:
+            print(markdown())
+            return 0
         case ["show", name]:
             return _show(find("models", name))
         case ["download" | "verify" as what, name]:
@@ -45,13 +48,10 @@ def table() -> str:
     rows = [("network", "GMACs", "M params", "IoU", "weights")]
     for name, file in cards("models").items():
         card = read_model_card(file)
-        gmacs = card.costs.gmacs if card.costs else None
-        parameters = card.costs.parameters_millions if card.costs else None
         rows.append(
             (
                 name,
-                _number(gmacs),
-                _number(parameters, 3),
+                *_costs(card),
                 _number(card.published.get("class_iou")),
                 _state(card, file.parent),
             )
@@ -65,6 +65,31 @@ def table() -> str:
     return "\n".join(
         [*lines, "", "GMACs of one frame of the card's size; IoU of classes as published, in %."]
     )
+
+
+def markdown() -> str:
+    """The zoo in Markdown, as the README has it: published figures, and ours where there are any.
+
+    Ours are `our_class_iou` in `published` of a card.
+    """
+    read = [read_model_card(file) for file in cards("models").values()]
+    columns = {"class_iou": "IoU, released weights", "paper_class_iou": "IoU, paper"}
+    if any("our_class_iou" in card.published for card in read):
+        columns["our_class_iou"] = "IoU, ours"
+    rows = [["network", "GMACs", "M parameters", *columns.values()]]
+    rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
+    for card in read:
+        gmacs, parameters = _costs(card)
+        scores = [_number(card.published.get(key)) for key in columns]
+        rows.append([f"`{card.name}`", gmacs, parameters, *scores])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _costs(card: ModelCard) -> tuple[str, str]:
+    """GMACs and millions of parameters."""
+    if card.costs is None:
+        return "-", "-"
+    return _number(card.costs.gmacs), _number(card.costs.parameters_millions, 3)
 
 
 def _number(value: float | None, digits: int = 2) -> str:

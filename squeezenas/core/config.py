@@ -6,11 +6,21 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[Positive, Positive]
+
+
+def _multiples(crop: tuple[int, int]) -> tuple[int, int]:
+    if any(side % 32 for side in crop):
+        near = [max(32, round(side / 32) * 32) for side in crop]
+        raise ValueError(f"sides must be multiples of 32, got {list(crop)}; nearest: {near}")
+    return crop
+
+
+Crop = Annotated[Size, AfterValidator(_multiples)]
 
 AUTO_AUGMENT = (
     r"rand(-(m\d+|n[1-9]\d*|p(0?\.\d+|[01])|mstd\d+(\.\d+)?|mmax[1-9]\d*|inc[01]))*"
@@ -126,16 +136,19 @@ class Cost(Strict):
     """FBNet's beta: the logarithm is raised, not its argument."""
     exponent: float = Field(0.07, gt=0)
     """MnasNet's w with its sign turned (arXiv:1807.11626, eq. 2): a loss grows with cost."""
+    runtime: Literal["torch", "onnxruntime", "openvino"] = "torch"
+    """What latency is measured in: torch, on the device and in the precision of the search;
+    onnxruntime and openvino, on the CPU in float32."""
     table: Path | None = None
     """A saved latency table to use instead of measuring one."""
 
-    @field_validator("table")
+    @field_validator("runtime", "table")
     @classmethod
-    def _latency_only(cls, table: Path | None, info: ValidationInfo) -> Path | None:
+    def _latency_only(cls, value: Path | str | None, info: ValidationInfo) -> Path | str | None:
         kind = info.data.get("kind", "latency")
-        if table is not None and kind != "latency":
-            raise ValueError(f"only kind=latency reads a table, and kind is {kind}; leave it out")
-        return table
+        if value not in (None, "torch") and kind != "latency":
+            raise ValueError(f"only kind=latency reads it, and kind is {kind}; leave it out")
+        return value
 
 
 class Augmentation(Strict):
@@ -243,7 +256,7 @@ class SearchRegime(Strict):
     """Weight steps an epoch; 0: one pass over the weight half."""
     batch_size: Positive
     """Images a step over all processes."""
-    crop: Size
+    crop: Crop
     """Height and width of a training crop, multiples of 32."""
     augmentation: Augmentation = Augmentation()
     """What training images go through."""
@@ -268,14 +281,6 @@ class SearchRegime(Strict):
                 f"must be below epochs = {epochs}, got {warmup}: nothing would be searched"
             )
         return warmup
-
-    @field_validator("crop")
-    @classmethod
-    def _multiples(cls, crop: tuple[int, int]) -> tuple[int, int]:
-        if any(side % 32 for side in crop):
-            near = [max(32, round(side / 32) * 32) for side in crop]
-            raise ValueError(f"sides must be multiples of 32, got {list(crop)}; nearest: {near}")
-        return crop
 
 
 class Tracking(Strict):

@@ -64,6 +64,12 @@ class EvaluateConfig(Strict):
 
     @model_validator(mode="after")
     def _same_classes(self) -> EvaluateConfig:
+        for card in (self.models, self.datasets):
+            if card is not None and card.task != "segmentation":
+                raise ValueError(
+                    f"{card.name} is for classification; what is evaluated here is segmentation "
+                    "(a trained classifier's accuracy is in the summary.json of its stage)"
+                )
         if self.models is not None and self.models.classes != self.datasets.classes:
             raise ValueError(
                 f"the {len(self.models.classes)} classes of {self.models.name} are not the "

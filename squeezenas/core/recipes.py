@@ -163,6 +163,7 @@ def place(content: DictConfig, group: str, name: str) -> str:
             f"which one with regime.stages.<stage>.dataset={name}"
         )
     content.datasets[stages[0]] = card
+    content.regime.stages[stages[0]].dataset = name
     return f"datasets.{stages[0]}"
 
 

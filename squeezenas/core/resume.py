@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ CHANGEABLE = (
     "cache_folder",
 )
 """Keys that do not alter what is computed, so a resumed run may change them."""
+
+
+MOVED = re.compile(r"datasets\.\w+\.(root|masks)")
+"""Where a retraining finds its images may change too: it knows its own when it sees them."""
 
 
 def differences(a: RunConfig, b: RunConfig) -> list[str]:
@@ -70,7 +75,7 @@ def load_resumed(folder: Path, arguments: Sequence[str], kind: type[C]) -> C:
     changed = [
         f"{key} ({old.get(key)} -> {new.get(key)})"
         for key in differences(saved, config)
-        if key.partition(".")[0] not in CHANGEABLE
+        if key.partition(".")[0] not in CHANGEABLE and not MOVED.fullmatch(key)
     ]
     if changed:
         raise ValueError(

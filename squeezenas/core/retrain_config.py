@@ -10,10 +10,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from squeezenas.core.config import (
     Augmentation,
+    Crop,
     Fraction,
     ImageAugmentation,
     Positive,
-    Size,
     Strict,
 )
 from squeezenas.core.dataset_card import DatasetCard, SplitName
@@ -78,8 +78,9 @@ class Stage(Strict):
     batch_size: Positive
     """Images a step over all processes."""
     accumulation: Positive = 1
-    """Parts that a batch is computed in, one after another; batch norms see a part at a time."""
-    crop: Size
+    """Parts that a batch is computed in, one after another; batch norms and the mean over labelled
+    pixels see a part at a time."""
+    crop: Crop
     """Height and width of a training image, multiples of 32."""
     augmentation: Augmentation = Augmentation()
     """What a training image and its mask go through (segmentation)."""
@@ -102,19 +103,16 @@ class Stage(Strict):
     max_bad_steps: Positive = 50
     """Consecutive non-finite steps after which the stage stops."""
 
-    @field_validator("crop")
-    @classmethod
-    def _multiples(cls, crop: tuple[int, int]) -> tuple[int, int]:
-        if any(side % 32 for side in crop):
-            near = [max(32, round(side / 32) * 32) for side in crop]
-            raise ValueError(f"sides must be multiples of 32, got {list(crop)}; nearest: {near}")
-        return crop
-
     @model_validator(mode="after")
-    def _divides(self) -> Stage:
+    def _consistent(self) -> Stage:
         if self.batch_size % self.accumulation:
             raise ValueError(
                 f"batch_size {self.batch_size} does not divide by accumulation {self.accumulation}"
+            )
+        if self.optimiser.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"optimiser.warmup_epochs {self.optimiser.warmup_epochs:g} must be below epochs "
+                f"{self.epochs}: the learning rate would never reach its peak"
             )
         return self
 

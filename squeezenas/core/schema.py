@@ -36,14 +36,25 @@ class Key:
     meaning: str
 
 
-def keys(model: type[BaseModel], prefix: str = "") -> list[Key]:
-    """Every key of a model and of the models inside it, in the order they are written."""
+def keys(model: type[BaseModel], prefix: str = "", data: Any = None) -> list[Key]:
+    """Every key of a model and of the models inside it, in the order they are written.
+
+    Args:
+        model: the schema.
+        prefix: dotted path of the model within the whole configuration.
+        data: a configuration that names the entries of mappings of models; without it a mapping is
+            one key.
+    """
     found = []
     for name, field in model.model_fields.items():
         path = f"{prefix}.{name}" if prefix else name
-        group = _group(field.annotation)
+        inside = data.get(name) if isinstance(data, dict) else None
+        group, entry = _group(field.annotation), _entry(field.annotation)
         if group is not None:
-            found += keys(group, path)
+            found += keys(group, path, inside)
+        elif entry is not None and isinstance(inside, dict):
+            for key, value in inside.items():
+                found += keys(entry, f"{path}.{key}", value)
         else:
             meaning = " ".join((field.description or "").split())
             found.append(Key(path, accepts(field), _default(field), meaning))
@@ -62,6 +73,12 @@ def _group(annotation: Any) -> type[BaseModel] | None:
             plain = get_origin(annotation) in (None, Union, types.UnionType)
             return candidate if plain else None
     return None
+
+
+def _entry(annotation: Any) -> type[BaseModel] | None:
+    """The model of the values of a mapping, or None for anything else."""
+    value = get_args(annotation)[-1] if get_origin(annotation) is dict else None
+    return value if isinstance(value, type) and issubclass(value, BaseModel) else None
 
 
 def _default(field: FieldInfo) -> str | None:

@@ -30,7 +30,7 @@ def validated(model: type[M], data: Any, origin: Origin, prefix: str = "") -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        known = {key.path: key for key in keys(model, prefix)}
+        known = {key.path: key for key in keys(model, prefix, data)}
         lines = []
         for fault in error.errors(include_url=False):
             full = _full_key(prefix, fault)

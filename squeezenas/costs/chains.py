@@ -2,6 +2,8 @@
 
 Published tables time each block alone (FBNet, arXiv:1812.03443, section 3.3). Alone, a block keeps
 its input, its weights and its freshly freed memory in the cache: small blocks come out too cheap.
+A runtime that compiles is given each block as a graph of its own; what that adds at the seams, the
+calibration on whole networks takes off again (`squeezenas.costs.latency_table`).
 """
 
 from __future__ import annotations
@@ -32,29 +34,40 @@ class Chains:
         resolution: height and width of the image.
         device: where it is timed.
         precision: fp32, bf16 or fp16.
+        runtime: torch, onnxruntime or openvino.
 
     Raises:
-        ValueError: unknown precision.
+        ValueError: unknown precision, or the runtime is not installed.
     """
 
     def __init__(
-        self, space: SearchSpace, resolution: Size, device: torch.device, precision: str
+        self,
+        space: SearchSpace,
+        resolution: Size,
+        device: torch.device,
+        precision: str,
+        runtime: str = "torch",
     ) -> None:
         self.space, self.device = space, device
-        self._units: list[Callable[[Tensor], Tensor]] = []
-        self._inputs: list[Tensor] = []
+        self._units: list[Callable[[Any], Any]] = []
+        self._inputs: list[Any] = []  # tensors, or arrays of runtimes other than torch
         self._index: list[list[int]] = []
         known: dict[tuple[str, tuple[int, int, int]], int] = {}
         for choice in space.choices:
             shape = space.candidate_input(choice.key, *resolution)
-            self._inputs.append(random_input(shape, device, precision))
+            x = random_input(shape, device, precision, runtime)
+            self._inputs.append(x)
             row = []
             for option in choice.options:
                 module = space.candidate(choice.key, option)
                 signature = (repr(module), shape)
                 if signature not in known:
                     known[signature] = len(self._units)
-                    self._units.append(_with_identity(deployed(module, device, precision)))
+                    self._units.append(
+                        _nothing
+                        if isinstance(module, Zero)
+                        else deployed(WithIdentity(module), x, device, precision, runtime)
+                    )
                 row.append(known[signature])
             self._index.append(row)
         self.clear()
@@ -94,13 +107,19 @@ class Chains:
         return [partial(step, position) for position in range(len(picks))]
 
 
-def _with_identity(module: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The module and the identity that a network adds around it where shapes allow."""
-    if isinstance(module, Zero):
-        return lambda x: x
+class WithIdentity(nn.Module):
+    """A module and the identity that a network adds around it where shapes allow."""
 
-    def unit(x: Tensor) -> Tensor:
-        y: Tensor = module(x)
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sum, or what the module gives alone."""
+        y: Tensor = self.module(x)
         return x + y if x.shape == y.shape else y
 
-    return unit
+
+def _nothing(x: Any) -> Any:
+    """A unit that is left out: only the identity around it remains."""
+    return x

@@ -40,6 +40,7 @@ def latency_table(
     seconds: float = 60.0,
     rounds: int = 6,
     progress: bool = True,
+    runtime: str = "torch",
 ) -> CostTable:
     """Measures milliseconds of every option for one image.
 
@@ -53,20 +54,24 @@ def latency_table(
         seconds: rounds go on until this much time is spent.
         rounds: the fewest rounds, whatever the time.
         progress: whether to show a progress bar.
+        runtime: torch, onnxruntime or openvino.
 
     Returns:
         A table whose provenance names device, runtime, precision, threads and date, and holds
         `additive_error`: mean and largest relative error on the networks that did not calibrate it.
 
     Raises:
-        ValueError: unknown precision.
+        ValueError: unknown precision, or the runtime is not installed.
     """
     rng = random.Random(0)
-    chains = Chains(space, resolution, device, precision)
+    chains = Chains(space, resolution, device, precision, runtime)
     chains.run(rng)
     architectures = _spread(space, chains.table(), rng)
-    image = random_input((3, *resolution), device, precision)
-    networks = [deployed(space.network(a, classes, head), device, precision) for a in architectures]
+    image = random_input((3, *resolution), device, precision, runtime)
+    networks = [
+        deployed(space.network(a, classes, head), image, device, precision, runtime)
+        for a in architectures
+    ]
     runs = [partial(network, image) for network in networks]
     laps(runs, device)
     chains.clear()
@@ -101,7 +106,7 @@ def latency_table(
         "head": head,
         "classes": classes,
         "resolution": list(resolution),
-        **conditions(device, precision),
+        **conditions(device, precision, runtime),
         "rounds": done,
         "scale": scale,
         "additive_error": {

@@ -8,9 +8,11 @@ import torch
 
 from squeezenas.core.config import Cost
 from squeezenas.core.space import SearchSpace
+from squeezenas.costs.latency import placed
 from squeezenas.costs.latency_table import latency_table
 from squeezenas.costs.macs import macs_table, parameters_table
 from squeezenas.costs.table import CostTable
+from squeezenas.runtimes.runtime import usable
 
 
 def cost_table(
@@ -33,14 +35,15 @@ def cost_table(
         space: what is priced.
         classes: number of classes of the head.
         head: segmentation head.
-        device: where latency is measured.
+        device: where latency is measured in torch; other runtimes measure on the CPU.
         folder: the run folder.
-        precision: fp32, bf16 or fp16, for latency.
+        precision: fp32, bf16 or fp16, for latency in torch; other runtimes measure in fp32.
         progress: whether measuring shows a progress bar.
 
     Raises:
         FileNotFoundError: `cost.table` does not exist.
-        ValueError: `cost.table` is damaged or prices something else, or the target is out of reach.
+        ValueError: `cost.table` is damaged or prices something else, `cost.runtime` is not
+            installed, or the target is out of reach.
         OSError: the table cannot be saved.
     """
     if cost.kind == "macs":
@@ -51,9 +54,15 @@ def cost_table(
         saved = folder / "latency.json"
         given = cost.table or (saved if saved.is_file() else None)
         if given is None:
+            device, precision = placed(cost.runtime, device, precision)
+            try:
+                usable(cost.runtime, precision)
+            except ValueError as error:
+                raise ValueError(f"regime.cost.runtime: {error}") from error
             table = latency_table(
-                space, classes, head, cost.resolution, device, precision, progress=progress
-            )
+                space, classes, head, cost.resolution, device, precision,
+                progress=progress, runtime=cost.runtime,
+            )  # fmt: skip
             table.save(saved)
         else:
             table = _loaded(given, cost, space, classes, head)
@@ -65,9 +74,10 @@ def _loaded(path: Path, cost: Cost, space: SearchSpace, classes: int, head: str)
     table = CostTable.load(path)
     wanted = {
         "kind": cost.kind, "space": space.name, "head": head, "classes": classes,
-        "resolution": list(cost.resolution),
+        "resolution": list(cost.resolution), "runtime": cost.runtime,
     }  # fmt: skip
     found = {"kind": table.kind, **table.provenance}
+    found["runtime"] = str(found.get("runtime")).partition(" ")[0]  # the rest is its version
     for key, value in wanted.items():
         if found.get(key) != value:
             raise ValueError(

@@ -214,3 +214,19 @@ def assert_disjoint(*parts: Sequence[Sample]) -> None:
         if frame.image in seen:
             raise ValueError(f"{frame.image} is in two splits; splits must be disjoint")
         seen.add(frame.image)
+
+
+def require_different_stems(found: Sequence[Sample], card: DatasetCard) -> None:
+    """Refuses two samples of one name: predictions and figures are told apart by it.
+
+    Raises:
+        ValueError: names them.
+    """
+    seen: dict[str, Path] = {}
+    for sample in found:
+        if sample.stem in seen:
+            raise ValueError(
+                f"{card.name} cannot be evaluated: {seen[sample.stem]} and {sample.image} have the "
+                "same name; rename one, or give each folder a split of its own"
+            )
+        seen[sample.stem] = sample.image

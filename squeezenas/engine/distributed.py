@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -12,6 +13,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 T = TypeVar("T")
+
+PATIENCE = timedelta(hours=4)
+"""How long processes wait for the main one, which alone draws masks and reads through data sets."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def start(device: str) -> Process:
     if local is not None:
         torch.cuda.set_device(local)
     if world_size > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if cuda else "gloo")
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
     rank = dist.get_rank() if world_size > 1 else 0
     return Process(rank, world_size, local or torch.device("cpu"))
 

@@ -66,7 +66,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -
     """Loads a saved state; PyTorch itself would take tensors of any shape.
 
     Raises:
-        ValueError: the state is of other parameters or of another optimiser.
+        ValueError: the state is of other parameters.
     """
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     wrong = [

@@ -12,7 +12,7 @@ from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.retrain_config import Loss
 from squeezenas.engine.distributed import Process, total
 from squeezenas.tasks.segmentation import class_weights
-from squeezenas.tasks.task import Task
+from squeezenas.tasks.task import Task, mean_of
 
 
 class TopK:
@@ -70,8 +70,7 @@ class Classification(Task):
             reduction="sum",
         )
         share = labels.new_tensor(len(labels)) if weights is None else weights[labels].sum()
-        smallest = 1 if weights is None else 1e-12
-        return summed * self.process.world_size / total(share).clamp(min=smallest)
+        return mean_of(summed, share, self.process)
 
     def metric(self) -> TopK:
         """An empty count."""

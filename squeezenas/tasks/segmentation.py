@@ -10,10 +10,10 @@ from torch import Tensor
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.retrain_config import Loss
-from squeezenas.engine.distributed import Process, total
+from squeezenas.engine.distributed import Process
 from squeezenas.tasks.confusion import ConfusionMatrix
 from squeezenas.tasks.hard_pixels import hard_pixels
-from squeezenas.tasks.task import Task
+from squeezenas.tasks.task import Task, mean_of
 
 
 class Segmentation(Task):
@@ -56,8 +56,7 @@ class Segmentation(Task):
             counted = hard_pixels(surprise, counted, config.ohem_threshold, config.ohem_kept)
             losses = losses[counted].sum()
         share = counted.sum() if weights is None else weights[labels[counted]].sum()
-        smallest = 1 if weights is None else 1e-12  # a batch without a label has loss 0
-        return losses * self.process.world_size / total(share).clamp(min=smallest)
+        return mean_of(losses, share, self.process)
 
     def metric(self) -> ConfusionMatrix:
         """An empty confusion matrix."""
@@ -65,8 +64,8 @@ class Segmentation(Task):
 
     def count(self, metric: ConfusionMatrix, logits: Tensor, labels: Tensor) -> None:
         """Adds pixels: logits `(N, classes, H, W)` and labels `(N, H, W)`."""
-        # The same as argmax, and faster on the CPU where classes are the outer axis.
-        metric.update(labels, logits.max(1).indices)
+        # The same as argmax, and faster on the CPU where classes are the outer axis; so are bytes.
+        metric.update(labels.byte(), logits.max(1).indices.byte())
 
     def figures(self, metric: ConfusionMatrix) -> dict[str, float]:
         """`miou` and `pixel_accuracy`."""

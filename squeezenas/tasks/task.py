@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.engine.distributed import Process
+from squeezenas.engine.distributed import Process, total
 
 
 class Inputs(NamedTuple):
@@ -17,6 +17,19 @@ class Inputs(NamedTuple):
 
     images: Tensor
     labels: Tensor
+
+
+def mean_of(summed: Tensor, share: Tensor, process: Process) -> Tensor:
+    """The mean over the joined batch as each process contributes to it; 0 where nothing counts.
+
+    Args:
+        summed: the losses of this process, added up.
+        share: how much of them counts: pixels, images, or the sum of their weights.
+        process: this process.
+    """
+    joined = total(share)
+    divisor = torch.where(joined > 0, joined, torch.ones_like(joined))
+    return torch.where(joined > 0, summed * process.world_size / divisor, summed * 0)
 
 
 class Task(ABC):

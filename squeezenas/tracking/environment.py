@@ -21,6 +21,9 @@ LIBRARIES = (
     "albumentations",
     "pydantic",
     "omegaconf",
+    "onnx",
+    "onnxruntime",
+    "openvino",
     "wandb",
 )
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.data.decode import Pixels, read_mask
-from squeezenas.data.frames import Frame
+from squeezenas.data.frames import Frame, require_different_stems
 from squeezenas.data.loaders import evaluation_batches
 from squeezenas.data.transforms import STRIDE
 from squeezenas.engine.distributed import Process
@@ -36,8 +36,7 @@ from squeezenas.training.label_files import (
     read_prediction,
     write_prediction,
 )
-
-BATCH_PIXELS = 1 << 21  # one Cityscapes frame
+from squeezenas.zoo.scoring import BATCH_PIXELS
 
 T = TypeVar("T")
 
@@ -199,9 +198,11 @@ def evaluate_predictions(
 
 def _empty(card: DatasetCard, frames: Sequence[Frame], device: torch.device) -> Evaluation:
     """Nothing counted yet; instances are scored when every frame has a file of them."""
-    if len({frame.stem for frame in frames}) < max(1, len(frames)):
-        fault = "two have the same name" if frames else "there are none"
-        raise ValueError(f"frames of {card.name} cannot be evaluated: {fault}; correct its splits")
+    if not frames:
+        raise ValueError(
+            f"{card.name} cannot be evaluated: there are no frames; correct its splits"
+        )
+    require_different_stems(frames, card)
     without = [frame for frame in frames if instance_file(frame) is None]
     unscored = ""
     if card.instance_sizes and without:

@@ -84,7 +84,11 @@ class Evaluation:
         """What a reader must know of the figures, a sentence each."""
         present = self.confusion.present().tolist()
         absent = [c for c, there in zip(self.card.classes, present, strict=True) if not there]
-        said = [f"in no label, excluded from the mean of present classes: {', '.join(absent)}"]
+        mean = self.confusion.present_miou()
+        said = [
+            f"in no label, excluded from the mean of present classes ({mean:.2%}), counted as 0 in "
+            f"mean IoU where they are predicted: {', '.join(absent)}"
+        ]
         return (said if absent else []) + ([self.unscored] if self.unscored else [])
 
     @property

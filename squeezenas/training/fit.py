@@ -6,6 +6,7 @@ so a checkpoint holds no random state and a resumed stage goes on bit for bit on
 
 from __future__ import annotations
 
+import hashlib
 import time
 import warnings
 from contextlib import AbstractContextManager, nullcontext
@@ -50,11 +51,14 @@ class Fit:
         self.step = 0
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
+        self._best_file = ""
         stage, process = parts.stage, parts.process
         self._bad = BadSteps(
             stage.max_bad_steps,
             f"lower regime.stages.{parts.name}.optimiser.lr, try precision=bf16 or fp32",
         )
+        start = parts.transfer.fingerprint if parts.transfer else ""
+        self._origin = {"the training images": parts.data.fingerprint(), "the first weights": start}
         self._saved = time.monotonic()
         self._metric = parts.task.metric()
         self._optimiser = timm_optimiser(parts.network, stage.optimiser)
@@ -189,7 +193,7 @@ class Fit:
         figures = validate(self.network, parts, parts.data.validation)
         self.history.append({"epoch": epoch, **figures})
         if self.best["epoch"] == epoch and parts.process.main:
-            save_weights(run.folder / BEST, self.network, parts.model_card)
+            self._best_file = save_weights(run.folder / BEST, self.network, parts.model_card)
         return metrics | {f"val/{name}": value for name, value in figures.items()}
 
     def _overdue(self) -> bool:
@@ -222,13 +226,24 @@ class Fit:
                 f"the checkpoint in {run.folder} does not fit this network "
                 f"({str(error).strip().splitlines()[0]}); it is of another architecture or version"
             ) from error
+        self._drop_later_best(run)
+
+    def _drop_later_best(self, run: Run) -> None:
+        """Removes a best file from after the checkpoint: only bit for bit it would come again."""
+        best = run.folder / BEST
+        if self.parts.process.main and best.is_file():
+            digest = hashlib.sha256(best.read_bytes()).hexdigest()
+            if digest != self._best_file:
+                best.unlink()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a resumed stage needs; tensors and plain types."""
         return {
+            "origin": self._origin,
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
+            "best_file": self._best_file,
             "bad": self._bad.state_dict(),
             "counts": self._metric.joined().counts.cpu(),
             "network": self.parts.network.state_dict(),
@@ -241,8 +256,15 @@ class Fit:
         """Takes back what `state_dict` gave.
 
         Raises:
-            KeyError, RuntimeError, ValueError: it is not the state of such a stage.
+            KeyError, RuntimeError, ValueError: it is not the state of such a stage, or of one that
+                began with other data or weights.
         """
+        other = [name for name, value in self._origin.items() if state["origin"][name] != value]
+        if other:
+            raise ValueError(
+                f"{' and '.join(other)} of stage {self.parts.name} are not those it began with; "
+                "put them back to resume, or start a new run"
+            )
         self.parts.network.load_state_dict(state["network"])
         if self._average is not None:
             self._average.module.load_state_dict(state["average"])
@@ -251,6 +273,7 @@ class Fit:
             self._scaler.load_state_dict(state["scaler"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.history = [dict(row) for row in state["history"]]
+        self._best_file = state["best_file"]
         self._bad.load_state_dict(state["bad"])
         if self.parts.process.main:  # the counts of all processes
             self._metric.counts.copy_(state["counts"])

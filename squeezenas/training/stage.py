@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,14 @@ from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.retrain_config import RetrainConfig, Stage
 from squeezenas.data.decode import read_sample, require_whole
-from squeezenas.data.frames import Frame, Sample, assert_disjoint, samples, with_classes
+from squeezenas.data.frames import (
+    Frame,
+    Sample,
+    assert_disjoint,
+    require_different_stems,
+    samples,
+    with_classes,
+)
 from squeezenas.data.image_transforms import image_evaluation_transform, image_transform
 from squeezenas.data.loaders import TrainingStream, draw_seed
 from squeezenas.data.transforms import EvaluationTransform, training_transform
@@ -25,7 +33,7 @@ from squeezenas.nn.memory_format import channels_last
 from squeezenas.tasks.classification import Classification
 from squeezenas.tasks.segmentation import Segmentation
 from squeezenas.tasks.task import Task
-from squeezenas.training.transfer import Transfer, Weights, transfer
+from squeezenas.training.transfer import StartingWeights, Transfer, transfer
 from squeezenas.zoo.build import build
 
 
@@ -44,6 +52,13 @@ class StageData:
     training: Sequence[Sample]
     validation: Sequence[Sample]
     report: Sequence[Sample]
+
+    def fingerprint(self) -> str:
+        """Changes with the classes and with the training samples, not with where they lie."""
+        digest = hashlib.blake2b(repr(self.card.classes).encode(), digest_size=16)
+        for sample in self.training:
+            digest.update(sample.stem.encode() + b"\0")
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -114,26 +129,31 @@ def read_data(config: RetrainConfig, process: Process) -> dict[str, StageData]:
         FileNotFoundError, ValueError, OSError: a data set is missing, damaged or does not fit its
             card; names the file or the key.
     """
-    if process.main:  # draws generated data sets and masks, once
-        for name in config.regime.stages:
-            data = _stage_data(config, name)
-            for sample in {*data.training, *data.validation, *data.report}:
-                require_whole(sample.image)
-                if isinstance(sample, Frame):
-                    require_whole(sample.mask)
-    wait()
-    found = {name: _stage_data(config, name) for name in config.regime.stages}
-    for name, data in found.items():
-        for part in (data.training, data.validation, data.report):
-            read_sample(part[0], data.card)
-        stage = config.regime.stages[name]
-        parts = process.world_size * stage.accumulation
-        if stage.batch_size % parts:
+    for name, stage in config.regime.stages.items():
+        if stage.batch_size % (process.world_size * stage.accumulation):
             raise ValueError(
                 f"regime.stages.{name}.batch_size {stage.batch_size} does not divide by "
                 f"{process.world_size} processes times accumulation {stage.accumulation}"
             )
+    found = {}
+    if process.main:  # draws generated data sets and masks, once
+        found = {name: _stage_data(config, name) for name in config.regime.stages}
+        for data in found.values():
+            _require_whole_frames(data)
+    wait()
+    found = found or {name: _stage_data(config, name) for name in config.regime.stages}
+    for data in found.values():
+        for part in (data.training, data.validation, data.report):
+            read_sample(part[0], data.card)
     return found
+
+
+def _require_whole_frames(data: StageData) -> None:
+    """Refuses truncated frames; millions of images for classification are not opened for it."""
+    for sample in {*data.training, *data.validation, *data.report}:
+        if isinstance(sample, Frame):
+            require_whole(sample.image)
+            require_whole(sample.mask)
 
 
 def _stage_data(config: RetrainConfig, name: str) -> StageData:
@@ -142,6 +162,8 @@ def _stage_data(config: RetrainConfig, name: str) -> StageData:
     report = samples(card, stage.report) if stage.report else validation
     for part in {stage.validation: validation, stage.report: report}.values():
         assert_disjoint(training, part)
+    if card.task == "segmentation":
+        require_different_stems(report, card)
     return StageData(card, training, validation, report)
 
 
@@ -150,7 +172,7 @@ def build_stage(
     name: str,
     process: Process,
     data: StageData,
-    weights: Weights | None,
+    weights: StartingWeights | None,
 ) -> StageParts:
     """The parts of a stage; the same network in every process.
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from squeezenas.core.model_card import read_model_card
 from squeezenas.core.recipes import find
-from squeezenas.training.transfer import Weights
+from squeezenas.training.transfer import StartingWeights
 from squeezenas.zoo.weights import load_weights, read_weights
 
 CARD = "model.yaml"
 """The model card that a finished stage leaves in its folder, its weights beside it."""
 
 
-def starting_weights(init: str, previous: Path | None) -> Weights | None:
+def starting_weights(init: str, previous: Path | None) -> StartingWeights | None:
     """The weights that `init` names, or None for fresh ones.
 
     Args:
@@ -28,7 +28,7 @@ def starting_weights(init: str, previous: Path | None) -> Weights | None:
         return None
     if init.endswith(".safetensors"):
         state, classes = read_weights(Path(init))
-        return Weights(state, classes, init)
+        return StartingWeights(state, classes, init)
     file = previous / CARD if init == "previous" and previous else find("models", init)
     card = read_model_card(file)
-    return Weights(load_weights(card, file.parent), card.classes, str(file))
+    return StartingWeights(load_weights(card, file.parent), card.classes, str(file))

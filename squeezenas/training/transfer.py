@@ -7,6 +7,7 @@ classes are the same ones, and starts anew otherwise.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ HEAD = "head."
 
 
 @dataclass(frozen=True)
-class Weights:
+class StartingWeights:
     """Weights to start from.
 
     Args:
@@ -29,6 +30,14 @@ class Weights:
     classes: tuple[str, ...]
     source: str
 
+    def fingerprint(self) -> str:
+        """Changes with any bit of any tensor."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, tensor in sorted(self.state.items()):  # files come in any order
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -36,6 +45,7 @@ class Transfer:
 
     Args:
         source: where the weights are from.
+        fingerprint: of those weights.
         loaded: tensors that were taken over.
         new: tensors of the network that keep their fresh values.
         unused: tensors of the source that the network has no use for.
@@ -43,6 +53,7 @@ class Transfer:
     """
 
     source: str
+    fingerprint: str
     loaded: tuple[str, ...]
     new: tuple[str, ...]
     unused: tuple[str, ...]
@@ -61,7 +72,7 @@ class Transfer:
         return text
 
 
-def transfer(network: nn.Module, weights: Weights, classes: Sequence[str]) -> Transfer:
+def transfer(network: nn.Module, weights: StartingWeights, classes: Sequence[str]) -> Transfer:
     """Loads into `network`, in place, what fits by the rules of this module.
 
     Args:
@@ -86,6 +97,7 @@ def transfer(network: nn.Module, weights: Weights, classes: Sequence[str]) -> Tr
     network.load_state_dict({name: given[name] for name in loaded}, strict=False)
     return Transfer(
         weights.source,
+        weights.fingerprint(),
         tuple(loaded),
         tuple(name for name in own if name not in loaded),
         tuple(name for name in given if name not in loaded),
@@ -93,7 +105,7 @@ def transfer(network: nn.Module, weights: Weights, classes: Sequence[str]) -> Tr
     )
 
 
-def _why_replaced(own: dict[str, Tensor], weights: Weights, classes: Sequence[str]) -> str:
+def _why_replaced(own: dict[str, Tensor], weights: StartingWeights, classes: Sequence[str]) -> str:
     given = dict(weights.state)
     names = [name for name in own | given if name.startswith(HEAD)]
     if len(weights.classes) != len(classes):

@@ -15,6 +15,9 @@ from squeezenas.nn.segmentation_network import SegmentationNetwork
 from squeezenas.zoo.deployed import STRIDE, Channels, Result, prepare
 from squeezenas.zoo.upsampled_labels import graph_labels
 
+TRACED = (2, 64, 96)
+"""Images, height and width to trace a graph of open sizes with: the exporter takes 1 as fixed."""
+
 
 class Graph(nn.Module):
     """Images `(N, H, W, 3)` of uint8 to labels `(N, H, W)` of uint8, in float32.
@@ -25,6 +28,9 @@ class Graph(nn.Module):
         std: standard deviation of RGB, in 0..1.
         result: `logits` gives `(N, classes, H, W)` of float32 instead.
     """
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(
         self, network: nn.Module, mean: Channels, std: Channels, result: Result = "labels"

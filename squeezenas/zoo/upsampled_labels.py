@@ -22,13 +22,13 @@ class Axis(NamedTuple):
         cell: the cell of each pixel, `(pixels,)`; a cell lies between two neighbouring positions.
         weight: how far each pixel is from the cell's first position to its second, in 0..1.
         first: the first pixel of each cell, `(cells,)`.
-        count: pixels of each cell, `(cells,)`.
+        extent: pixels of each cell, `(cells,)`.
     """
 
     cell: Tensor
     weight: Tensor
     first: Tensor
-    count: Tensor
+    extent: Tensor
 
     @staticmethod
     def of(positions: int, size: int, kept: int, align_corners: bool, device: torch.device) -> Axis:
@@ -39,13 +39,13 @@ class Axis(NamedTuple):
         else:
             at = ((pixels + 0.5) * torch.tensor(positions / size) - 0.5).clamp(min=0)
         cell = at.long().clamp(max=positions - 2)
-        count = torch.bincount(cell)
-        return Axis(cell, (at - cell).clamp(max=1), count.cumsum(0) - count, count)
+        extent = torch.bincount(cell)
+        return Axis(cell, (at - cell).clamp(max=1), extent.cumsum(0) - extent, extent)
 
     def pixels(self, cells: Tensor) -> Tensor:
-        """Pixels of some cells, `(cells, largest count)`; short ones repeat their last."""
-        steps = torch.arange(int(self.count.max()), device=cells.device)
-        return self.first[cells, None] + torch.minimum(steps, self.count[cells, None] - 1)
+        """Pixels of some cells, `(cells, largest extent)`; short ones repeat their last."""
+        steps = torch.arange(int(self.extent.max()), device=cells.device)
+        return self.first[cells, None] + torch.minimum(steps, self.extent[cells, None] - 1)
 
 
 def upsampled_labels(
@@ -71,13 +71,13 @@ def upsampled_labels(
     )
     best = values.argmax(-1).to(torch.uint8)
     labels = best.index_select(2, columns.cell).index_select(1, rows.cell)
-    height, width = len(rows.count), len(columns.count)
+    height, width = len(rows.extent), len(columns.extent)
     first = best[:, :height, :width]
     differ = first != best[:, 1 : height + 1, :width]
     differ |= first != best[:, :height, 1 : width + 1]
     differ |= first != best[:, 1 : height + 1, 1 : width + 1]
     cells = differ.nonzero()
-    largest = int(rows.count.max()) * int(columns.count.max())
+    largest = int(rows.extent.max()) * int(columns.extent.max())
     for image, row, column in (
         part.unbind(1) for part in cells.split(max(1, TILE // (largest * values.shape[-1])))
     ):

@@ -112,7 +112,7 @@ def test_mistakes(card, root, tmp_path, capsys):
         ([f"models={bare}", city[1]], "models: toy has no trained weights beside its card"),
         ([files, *city], "has no prediction of 2 of 2 frames, ulm_000000_000019 the first"),
         (["predictions=nowhere", *city], "predictions=nowhere: no such folder"),
-        ([files, "datasets=imagenet"], "imagenet is a data set for classification"),
+        ([files, "datasets=imagenet"], "imagenet is for classification; what is evaluated here"),
         ([network, city[1], "precision=fp16", "device=cpu"], "precision=fp16 needs a GPU"),
         ([network, "--dry-run"], "--dry-run: only for"),
     ):

@@ -44,7 +44,7 @@ def finished(tmp_path_factory, repository):
     patch = pytest.MonkeyPatch()
     patch.chdir(repository)
     quick = stage_outcome.measure_latency
-    patch.setattr(stage_outcome, "measure_latency", lambda *a: quick(*a, seconds=0.0))
+    patch.setattr(stage_outcome, "measure_latency", lambda *a, seconds: quick(*a, seconds=0.0))
     words = arguments(folder, ".epochs=3", ".validate_every=1", ".optimiser.lr=0.02", "seed=5")
     patch.setattr(sys, "argv", ["train.py", *words])
     assert main(["train", *words]) == 0
@@ -93,7 +93,7 @@ def test_the_card_says_all_that_repeats_it(finished):
     assert training["versions"]["torch"] == torch.__version__
     assert training["regime"]["stages"]["street_scenes"]["epochs"] == 3
     words = shlex.split(training["command"])
-    assert words[:3] == ["python", "train.py", f"models={CARD}"]
+    assert words[:3] == ["python", "train.py", f"models={finished / CARD}"]
     assert words[-1] == "seed=5"
     assert "regime.stages.street_scenes.epochs=3" in words
 

@@ -23,7 +23,7 @@ def test_resolve(asked, device, given):
 
 
 def test_half_on_a_cpu_is_refused():
-    with pytest.raises(ValueError, match=r"regime\.precision=fp16 needs a GPU; use bf16"):
+    with pytest.raises(ValueError, match=r"precision=fp16 needs a GPU; use bf16"):
         precision.resolve("fp16", CPU)
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from squeezenas.training.transfer import Transfer, Weights, transfer
+from squeezenas.training.transfer import StartingWeights, Transfer, transfer
 
 CLASSES = ("road", "sky", "car")
 
@@ -16,7 +16,7 @@ def network(classes=3, width=4, head=1):
 
 
 def weights(source, classes):
-    return Weights(source.state_dict(), tuple(classes), "there.safetensors")
+    return StartingWeights(source.state_dict(), tuple(classes), "there.safetensors")
 
 
 def same(left, right, name):
@@ -27,7 +27,8 @@ def test_the_same_classes_keep_the_head():
     old, new = network(), network()
     report = transfer(new, weights(old, CLASSES), CLASSES)
     assert all(same(old, new, name) for name in old.state_dict())
-    assert report == Transfer("there.safetensors", tuple(new.state_dict()), (), (), "")
+    source, loaded = weights(old, CLASSES), tuple(new.state_dict())
+    assert report == Transfer("there.safetensors", source.fingerprint(), loaded, (), (), "")
     assert str(report) == "weights of there.safetensors: 8 tensors loaded (stem 6, head 2)"
 
 

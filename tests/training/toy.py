@@ -10,7 +10,7 @@ from squeezenas.core.retrain_config import RetrainConfig
 from squeezenas.engine.distributed import Process
 from squeezenas.engine.torchvision_import import import_torchvision
 from squeezenas.training.stage import StageParts, build_stage, read_data
-from squeezenas.training.transfer import Weights
+from squeezenas.training.transfer import StartingWeights
 from tests.search import forks
 from tests.search.toy import streets
 
@@ -71,6 +71,7 @@ def four_stages(folder: Path, data: Path, *more: str) -> list[str]:
         key = f"regime.stages.{stage}"
         words += [f"{key}.epochs=2", f"{key}.steps_per_epoch=2", f"{key}.batch_size=2"]
         words += [f"{key}.crop=[64,64]", f"{key}.optimiser.lr=0.01"]
+        words += [f"{key}.optimiser.warmup_epochs=1"]
     return [*words, "regime.stages.cityscapes.validate_every=1", *more]
 
 
@@ -104,7 +105,7 @@ def config(folder: Path, *more: str) -> RetrainConfig:
 
 
 def parts(
-    config: RetrainConfig, process: Process, name: str = "", weights: Weights | None = None
+    config: RetrainConfig, process: Process, name: str = "", weights: StartingWeights | None = None
 ) -> StageParts:
     """A stage of it, the first unless named."""
     name = name or next(iter(config.regime.stages))

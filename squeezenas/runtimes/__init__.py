@@ -1,0 +1,1 @@
+"""Runtimes that execute a network: PyTorch, ONNX Runtime, OpenVINO."""
