@@ -4,8 +4,14 @@ import re
 import shlex
 
 import pytest
+import torch
 
+from squeezenas.cli import zoo
+from squeezenas.core.benchmark_config import load_benchmark
 from squeezenas.core.evaluate_config import load_evaluation
+from squeezenas.core.export_config import ExportConfig
+from squeezenas.core.network_config import load_network_config
+from squeezenas.core.predict_config import PredictConfig
 from squeezenas.core.recipes import cards, load_dataset, load_retraining, load_search
 
 
@@ -58,6 +64,28 @@ def test_data_checks_resolve(commands):
     assert load_dataset(checks[0][3:]).name == "camvid"
 
 
+def test_zoo_commands_resolve(commands):
+    def of(command):
+        return [words[2:] for words in commands if words[:2] == ["squeezenas", command]]
+
+    for words in of("predict"):
+        load_network_config(PredictConfig, words)
+    for words in of("export"):
+        load_network_config(ExportConfig, words)
+    for words in of("benchmark"):
+        load_benchmark(words)
+    assert min(len(of(command)) for command in ("predict", "export", "benchmark", "zoo")) >= 1
+    for words in of("zoo"):
+        assert words[0] in zoo.USAGE
+        assert words[1:] in ([], ["all"])
+
+
+def test_the_zoo_table_is_the_generated_one(repository):
+    between = r"<!-- zoo table: .*? -->\n(.*?)\n<!-- end of zoo table -->"
+    (table,) = re.findall(between, (repository / "README.md").read_text(), re.DOTALL)
+    assert table == zoo.markdown(), "paste what `squeezenas zoo table` prints into README.md"
+
+
 def test_make_targets_exist(commands, repository):
     targets = [words[1] for words in commands if words[0] == "make"]
     assert {"demo", "test"} <= set(targets)
@@ -76,8 +104,24 @@ def test_regimes_of_the_table_exist(repository):
         assert {first, *(stem + suffix for suffix in suffixes)} <= set(cards("training_regimes"))
 
 
-def test_python_runs(repository):
-    (block,) = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), re.DOTALL)
+@pytest.fixture
+def blocks(repository):
+    text = (repository / "README.md").read_text()
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_python_runs(blocks):
+    (block,) = [block for block in blocks if "pretrained" not in block]
     scope: dict[str, object] = {}
     exec(block, scope)  # our own README
-    assert scope["network"](__import__("torch").zeros(1, 3, 32, 64)).shape == (1, 19, 32, 64)
+    assert scope["network"](torch.zeros(1, 3, 32, 64)).shape == (1, 19, 32, 64)
+
+
+def test_pretrained_python_runs(blocks, shared_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("SQUEEZENAS_HOME", str(tmp_path))
+    monkeypatch.setenv("SQUEEZENAS_MIRROR", (shared_data / "weights").resolve().as_uri())
+    (block,) = [block for block in blocks if "pretrained" in block]
+    scope: dict[str, object] = {}
+    exec(block, scope)
+    with torch.inference_mode():
+        assert scope["network"](torch.zeros(1, 3, 32, 64)).shape == (1, 19, 32, 64)

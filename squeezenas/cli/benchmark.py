@@ -247,9 +247,9 @@ def _draw(config: BenchmarkConfig, rows: Sequence[Row], files: Sequence[Path]) -
     told = f"benchmark.json is in {config.output}"
     if not points:
         return f"{told}; no picture: no network here has a measured or published IoU"
-    score = "published IoU (%), not measured here"
+    score = "published IoU (%) of whole frames in float32, not measured here"
     if rows[0]["miou"] is not None:
-        score = f"IoU (%), {rows[0]['accuracy']}"
+        score = f"IoU (%) on {rows[0]['accuracy'].partition(', mean')[0]}"
     title = f"{'x'.join(map(str, config.size))}, {rows[0]['device']}, {rows[0]['threads']} threads"
     draw_tradeoff(config.output / "tradeoff.png", points, score, title)
     return f"benchmark.json and tradeoff.png are in {config.output}"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from squeezenas.cli.trained import trained_network
 from squeezenas.core.evaluate_config import EvaluateConfig
 from squeezenas.core.files import write_atomically
 from squeezenas.data.frames import frames
@@ -21,8 +21,6 @@ from squeezenas.report.confusion_matrix import draw_confusion_matrix
 from squeezenas.tracking.environment import environment
 from squeezenas.training.evaluation import evaluate, evaluate_predictions
 from squeezenas.training.figures import Evaluation, Row
-from squeezenas.zoo.build import build
-from squeezenas.zoo.weights import load_into, load_weights
 
 MEANS = {
     "miou": "mean IoU, as cityscapesScripts",
@@ -69,7 +67,8 @@ def main(config: EvaluateConfig, folder: Path) -> int:
 
 
 def _evaluate(config: EvaluateConfig, folder: Path, process: Process) -> Evaluation:
-    network = _network(config, folder).to(process.device)
+    assert config.models is not None
+    network = trained_network(config.models, folder).to(process.device)
     if process.main:
         frames(config.datasets, config.split)  # draws a generated data set, once
     wait()
@@ -85,24 +84,6 @@ def _evaluate(config: EvaluateConfig, folder: Path, process: Process) -> Evaluat
         predictions=_predictions_folder(config),
         progress=True,
     )
-
-
-def _network(config: EvaluateConfig, folder: Path) -> nn.Module:
-    card = config.models
-    assert card is not None
-    if card.weights is None or (card.weights.file is None and card.weights.url is None):
-        raise ValueError(
-            f"models: {card.name} has no trained weights beside its card; "
-            "give a file with weights=FILE.safetensors, or train it first"
-        )
-    weights = load_weights(card, folder)
-    network = build(card)
-    try:
-        load_into(network, weights)
-    except ValueError as error:
-        where = folder / card.weights.file if card.weights.file else card.weights.url
-        raise ValueError(f"{where}: {error}") from error
-    return network
 
 
 def _predictions_folder(config: EvaluateConfig) -> Path | None:

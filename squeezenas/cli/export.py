@@ -24,7 +24,7 @@ def main(config: ExportConfig, folder: Path) -> int:
     if config.threads:
         torch.set_num_threads(config.threads)
     found = export(
-        trained_network(config, folder),
+        trained_network(config.models, folder, config.weights),
         config.models,
         config.datasets,
         config.output,

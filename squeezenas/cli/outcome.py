@@ -72,6 +72,7 @@ def _card(parts: Search, selection: Selection, folder: Path, latency: Latency | 
     chosen, regime, config = selection.chosen, parts.config.regime, parts.config
     with torch.device("meta"):
         network = parts.space.network(chosen.architecture, parts.task.classes, regime.head)
+    where = parts.cost.provenance
     return ModelCard(
         name=folder.name,
         description=f"Found by {regime.strategy.name} search on {config.datasets.name}.",
@@ -85,7 +86,7 @@ def _card(parts: Search, selection: Selection, folder: Path, latency: Latency | 
             gmacs=gmacs(network, regime.cost.resolution),
             parameters_millions=parameters(network),
             latency_ms=latency.median if latency else None,
-            latency_device=str(parts.cost.provenance["device"]) if latency else None,
+            latency_device=f"{where['device']}, {where['runtime']}" if latency else None,
         ),
         search={
             "inherited_miou": chosen.report,

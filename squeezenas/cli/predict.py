@@ -115,7 +115,7 @@ def _network(config: PredictConfig, folder: Path) -> Run:
     Raises:
         ValueError: a device or precision that is not there, or weights that do not fit.
     """
-    card, network = config.datasets, trained_network(config, folder)
+    card, network = config.datasets, trained_network(config.models, folder, config.weights)
     if config.backend == "torch":
         if config.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device=cuda: PyTorch sees no GPU here; use device=cpu")

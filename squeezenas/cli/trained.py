@@ -6,32 +6,38 @@ from pathlib import Path
 
 from torch import nn
 
-from squeezenas.core.network_config import NetworkConfig
+from squeezenas.core.model_card import ModelCard
 from squeezenas.zoo.build import build
 from squeezenas.zoo.weights import load_into, load_weights, read_weights
 
 
-def trained_network(config: NetworkConfig, folder: Path) -> nn.Module:
-    """The network of `config.models` on the CPU, in evaluation mode.
+def trained_network(card: ModelCard, folder: Path, weights: Path | None = None) -> nn.Module:
+    """The network of a card on the CPU, in evaluation mode.
 
     Args:
-        config: names card and weights.
-        folder: where the model card is.
+        card: names its weights.
+        folder: where the card is.
+        weights: a .safetensors file to use in their place.
 
     Raises:
         FileNotFoundError: the weights are missing.
         OSError: they cannot be fetched.
         ValueError: there are none, or they are damaged or of another network; names the file.
     """
-    network = build(config.models)
-    if config.weights is not None:
-        state, _ = read_weights(config.weights)
+    network, source = build(card), card.weights
+    if weights is not None:
+        state, _ = read_weights(weights)
+    elif source is None or (source.file is None and source.url is None):
+        raise ValueError(
+            f"models: {card.name} has no trained weights beside its card; "
+            "give a file with weights=FILE.safetensors, or train it first"
+        )
     else:
-        state = load_weights(config.models, folder)
+        state = load_weights(card, folder)
     try:
         load_into(network, state)
     except ValueError as error:
-        named = config.models.weights.file if config.models.weights else None
-        where = config.weights or (folder / named if named else f"models={config.models.name}")
+        named = source.file if source else None
+        where = weights or (folder / named if named else f"models={card.name}")
         raise ValueError(f"{where}: {error}") from error
     return network.eval()

@@ -61,7 +61,7 @@ def load_benchmark(arguments: Sequence[str]) -> tuple[BenchmarkConfig, tuple[Pat
     if "models" not in request.cards:
         raise ValueError(f"name networks with models=all or CARD,CARD; known: {', '.join(known)}")
     asked = request.cards["models"]
-    content: dict[str, Any] = {"models": asked.split(",")}
+    content: dict[str, Any] = {}
     dataset = request.cards.get("datasets")
     file = find("datasets", dataset) if dataset else None
     if file:
@@ -72,6 +72,9 @@ def load_benchmark(arguments: Sequence[str]) -> tuple[BenchmarkConfig, tuple[Pat
         return request.origin(key) or here
 
     merged = merge(OmegaConf.create(content), request.values)
+    if "models" in merged:
+        raise ValueError("models: several cards may be named here, so none is changed; edit a copy")
+    merged["models"] = asked.split(",")
     config = validated(BenchmarkConfig, merged, origin)
     names = known if config.models == (ALL,) else config.models
     return config, tuple(find("models", name) for name in names)

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from squeezenas.core.config import Size
 from squeezenas.core.space import SearchSpace
@@ -35,6 +36,7 @@ class Chains:
         device: where it is timed.
         precision: fp32, bf16 or fp16.
         runtime: torch, onnxruntime or openvino.
+        progress: show a progress bar where every option is compiled first.
 
     Raises:
         ValueError: unknown precision, or the runtime is not installed.
@@ -47,13 +49,15 @@ class Chains:
         device: torch.device,
         precision: str,
         runtime: str = "torch",
+        progress: bool = False,
     ) -> None:
         self.space, self.device = space, device
         self._units: list[Callable[[Any], Any]] = []
         self._inputs: list[Any] = []  # tensors, or arrays of runtimes other than torch
         self._index: list[list[int]] = []
         known: dict[tuple[str, tuple[int, int, int]], int] = {}
-        for choice in space.choices:
+        quiet = runtime == "torch" or not progress
+        for choice in tqdm(space.choices, desc=f"compiling for {runtime}", disable=quiet):
             shape = space.candidate_input(choice.key, *resolution)
             x = random_input(shape, device, precision, runtime)
             self._inputs.append(x)

@@ -53,7 +53,7 @@ def latency_table(
         precision: fp32, bf16 or fp16.
         seconds: rounds go on until this much time is spent.
         rounds: the fewest rounds, whatever the time.
-        progress: whether to show a progress bar.
+        progress: whether to show progress bars.
         runtime: torch, onnxruntime or openvino.
 
     Returns:
@@ -64,7 +64,7 @@ def latency_table(
         ValueError: unknown precision, or the runtime is not installed.
     """
     rng = random.Random(0)
-    chains = Chains(space, resolution, device, precision, runtime)
+    chains = Chains(space, resolution, device, precision, runtime, progress)
     chains.run(rng)
     architectures = _spread(space, chains.table(), rng)
     image = random_input((3, *resolution), device, precision, runtime)

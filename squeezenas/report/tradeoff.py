@@ -68,7 +68,7 @@ def draw_tradeoff(path: Path, points: Sequence[Point], score: str, title: str) -
         axes.errorbar(
             [point.milliseconds for point in group], [point.score for point in group],
             xerr=[point.iqr / 2 for point in group],
-            fmt=marker, ms=6, color=colour, elinewidth=1, alpha=0.9, label=way,
+            fmt=marker, ms=6, color=colour, elinewidth=1, label=way,
         )  # fmt: skip
     for name in dict.fromkeys(point.name for point in points):
         quickest = min((p for p in points if p.name == name), key=lambda one: one.milliseconds)
@@ -79,6 +79,7 @@ def draw_tradeoff(path: Path, points: Sequence[Point], score: str, title: str) -
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="x", which="both", labelsize=8)
     axes.set_xlabel("latency (ms, median; bars: interquartile range)", fontsize=9, color=INK)
     axes.set_ylabel(score, fontsize=9, color=INK)
     axes.margins(x=0.12, y=0.12)

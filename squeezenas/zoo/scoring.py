@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.data.decode import Pixels
+from squeezenas.data.decode import Pixels, read_image
 from squeezenas.data.frames import Frame
 from squeezenas.data.loaders import Batch, evaluation_batches
 from squeezenas.engine import precision
@@ -55,8 +55,11 @@ def predictions(
         inputs = task.prepare(image, torch.zeros(1))
         with precision.autocast(arithmetic, task.process.device):
             predicted.append(scored(inputs.images).argmax(1))
-    return (
+    height, width = read_image(frames[0].image).shape[:2]  # without what was padded
+    shown = (
         batch.images.permute(0, 2, 3, 1).numpy(),
         batch.labels.numpy(),
         torch.cat(predicted).byte().cpu().numpy(),
     )
+    images, labels, found = (pixels[:, :height, :width] for pixels in shown)
+    return images, labels, found

@@ -11,6 +11,7 @@ from squeezenas.cli import outcome
 from squeezenas.cli.main import main
 from squeezenas.core.model_card import read_model_card
 from squeezenas.costs import price
+from squeezenas.runtimes.runtime import available
 from tests.search.toy import ToySpace, arguments
 
 
@@ -108,6 +109,29 @@ def test_latency_is_measured_once(tmp_path, without_pictures, monkeypatch):
     assert main(["search", "--resume", str(folder)]) == 0
     assert len(measured) == 1
     assert (folder / "latency.json").read_bytes() == saved
+
+
+def test_latency_of_another_runtime(tmp_path, without_pictures, monkeypatch):
+    if "onnxruntime" not in available():
+        pytest.skip("onnxruntime is not installed")
+    table = price.latency_table(
+        ToySpace(), 19, "lr_aspp", (64, 128), torch.device("cpu"),
+        seconds=0.0, rounds=1, progress=False,
+    )  # fmt: skip
+    asked, timed = [], []
+    monkeypatch.setattr(price, "latency_table", lambda *a, **k: asked.append(k) or table)
+    measure = outcome.measure_latency
+    monkeypatch.setattr(
+        outcome, "measure_latency", lambda *a, **k: timed.append(k) or measure(*a, **k, seconds=0)
+    )
+    words = arguments(
+        tmp_path, "regime.cost.kind=latency", "regime.cost.runtime=onnxruntime",
+        f"regime.cost.target={table.dearest()}",
+    )  # fmt: skip
+    assert main(["search", *words]) == 0
+    assert asked[0]["runtime"] == timed[0]["runtime"] == "onnxruntime"
+    summary = json.loads((tmp_path / "runs" / "toy" / "summary.json").read_text())
+    assert summary["chosen"]["measured_ms"] > 0
 
 
 def test_dry_run_makes_nothing(tmp_path, capsys):

@@ -1,14 +1,18 @@
 import random
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from squeezenas.core.architecture import Architecture, Choice
 from squeezenas.core.space import spaces
 from squeezenas.costs import chains, latency, latency_table
+from squeezenas.costs.chains import WithIdentity
 from squeezenas.costs.latency import Latency, laps, measure_latency
 from squeezenas.costs.latency_table import calibrated
+from squeezenas.runtimes.runtime import available
 from tests.costs.toy import CLOCK, Takes, ToySpace
 
 CPU = torch.device("cpu")
@@ -109,3 +113,48 @@ def test_a_negative_offset_becomes_none_and_the_scale_gives_way() -> None:
     candidates = np.linspace(0.5, 1.5, 10_001)
     losses = [np.sum((s * sums / (1.2 * sums - 1) - 1) ** 2) for s in candidates]
     assert scale == pytest.approx(candidates[int(np.argmin(losses))], abs=1e-4)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_table_of_another_runtime(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if runtime not in available():
+        pytest.skip(f"{runtime} is not installed")
+    monkeypatch.setattr(latency_table, "NETWORKS", 2)
+    space = OneChoice()
+    x = latency.random_input((16, 16, 16), CPU, "fp32", runtime)
+    module = WithIdentity(space.candidate("unit", "3")).eval()
+    run = latency.deployed(module, x, CPU, "fp32", runtime)
+    with torch.no_grad():
+        np.testing.assert_allclose(run(x), module(torch.from_numpy(x)), atol=1e-5)
+    table = latency_table.latency_table(
+        space, 2, "none", (16, 16), CPU, seconds=0, progress=False, runtime=runtime
+    )
+    assert table.costs["unit"][0] > 0
+    assert table.provenance["runtime"].startswith(f"{runtime} ")
+    assert table.provenance["precision"] == "fp32"
+
+
+def test_other_runtimes_are_timed_on_the_cpu_in_float32() -> None:
+    gpu = torch.device("cuda")
+    assert latency.placed("torch", gpu, "fp16") == (gpu, "fp16")
+    assert latency.placed("openvino", gpu, "fp16") == (CPU, "fp32")
+
+
+class OneChoice(ToySpace):
+    """One choice of two real convolutions."""
+
+    name = "one"
+    channels: ClassVar[dict[str, int]] = {"unit": 16}
+
+    def __init__(self) -> None:
+        self.choices = (Choice("unit", ("1", "3")),)
+
+    def candidate(self, key: str, option: str) -> nn.Module:
+        torch.manual_seed(0)
+        kernel = int(option)
+        return nn.Sequential(nn.Conv2d(16, 16, kernel, padding=kernel // 2), nn.BatchNorm2d(16))
+
+    def network(self, architecture: Architecture, classes: int, head: str) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(3, 16, 1), self.candidate("unit", self.write(architecture)[0])
+        )

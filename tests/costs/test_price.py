@@ -8,6 +8,7 @@ from squeezenas.core.config import Cost
 from squeezenas.core.space import spaces
 from squeezenas.costs import latency, latency_table, price
 from squeezenas.costs.price import cost_table
+from squeezenas.runtimes import runtime
 from tests.costs.toy import CLOCK, ToySpace
 
 CPU = torch.device("cpu")
@@ -68,6 +69,24 @@ def test_a_table_of_another_question_is_refused(tmp_path: Path, key: str, value:
     path.write_text(json.dumps(document))
     with pytest.raises(ValueError, match=rf"latency\.json: the table is for {key}"):
         measured(tmp_path)
+
+
+def test_a_table_of_another_runtime_is_refused(tmp_path: Path) -> None:
+    measured(tmp_path)
+    told = r"latency\.json: the table is for runtime 'torch', this search needs 'openvino'"
+    with pytest.raises(ValueError, match=told):
+        measured(tmp_path, runtime="openvino")
+
+
+def test_a_runtime_that_is_missing_is_told_with_its_key(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(runtime.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"regime\.cost\.runtime: .*openvino.* is not installed"):
+        measured(tmp_path, runtime="openvino")
+
+
+def test_only_latency_has_a_runtime() -> None:
+    with pytest.raises(ValueError, match="only kind=latency reads it"):
+        wanted(kind="macs", runtime="openvino")
 
 
 def test_a_table_of_other_options_is_refused_by_file(tmp_path: Path) -> None:

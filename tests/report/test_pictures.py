@@ -15,6 +15,7 @@ from squeezenas.report.curves import draw_curves
 from squeezenas.report.overlays import draw_overlays
 from squeezenas.report.pareto import draw_pareto
 from squeezenas.report.probabilities import draw_probabilities
+from squeezenas.report.tradeoff import Point, draw_tradeoff, front
 
 OPTIONS = ["k3_e1_g1", "k3_e6_g1", "k5_e3_g2", "k3_e6_g1_d2", "skip"]
 KEYS = [f"unit{number:02d}" for number in range(5)]
@@ -135,3 +136,17 @@ def test_matplotlib_is_imported_only_to_draw() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_tradeoff_front_and_a_look_for_each_way(tmp_path: Path) -> None:
+    points = [
+        Point("small", "torch fp32", 10, 1, 60.0),
+        Point("small", "torch bf16", 6, 1, 59.0),
+        Point("large", "torch fp32", 30, 1, 70.0),
+        Point("bad", "torch fp32", 40, 1, 65.0),
+    ]
+    assert front(points) == [points[1], points[0], points[2]]
+    draw_tradeoff(tmp_path / "a.png", points, "IoU (%)", "title")
+    picture = pixels(tmp_path / "a.png")
+    assert count(picture, BLUE) > 100
+    assert count(picture, ORANGE) > 30
