@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,32 @@ from squeezenas.runtimes.runtime import Array, Run, Runtime, runtimes
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
-def to_openvino(model: bytes) -> Any:
-    """The `openvino.Model` of an ONNX model; by way of ONNX, so that both run one graph."""
+@functools.cache
+def core() -> Any:
+    """The one `openvino.Core` of this process, which lives as long.
+
+    Its CPU plugin gives the thread a stack for signal handlers, and takes the memory back when the
+    last core goes: the next signal, such as that of a data loader's worker that ends, would then
+    kill the process.
+    """
     import openvino
 
-    return openvino.Core().read_model(model, b"")
+    return openvino.Core()
+
+
+def to_openvino(model: bytes) -> Any:
+    """The `openvino.Model` of an ONNX model; by way of ONNX, so that both run one graph."""
+    return core().read_model(model, b"")
 
 
 def _request(model: Any, precision: str, threads: int) -> Run:
-    import openvino
-
     settings: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY",
     }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    request = openvino.compile_model(model, "CPU", settings).create_infer_request()
+    request = core().compile_model(model, "CPU", settings).create_infer_request()
 
     def run(values: Array) -> Array:
         answer: Array = request.infer({0: values})[0]
@@ -47,9 +57,7 @@ def _compile(
 
 
 def _open(path: Path, precision: str, threads: int) -> Run:
-    import openvino
-
-    return _request(openvino.Core().read_model(path), precision, threads)
+    return _request(core().read_model(path), precision, threads)
 
 
 runtimes.register("openvino")(Runtime(("openvino", *EXPORTER), tuple(HINTS), _compile, _open))
