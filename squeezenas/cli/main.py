@@ -16,7 +16,6 @@ from squeezenas.core.registry import nearest
 if TYPE_CHECKING:
     from squeezenas.core.run_config import RunConfig
 
-COMMANDS = ("search", "train", "evaluate", "predict", "export", "benchmark", "data", "zoo")
 SWITCHES = ("--help", "--version", "--debug", "--print-config", "--dry-run")
 
 
@@ -68,39 +67,21 @@ def _run(line: CommandLine) -> int:
         print(f"squeezenas {__version__}")
         return 0
     command, *rest = line.words or ("",)
-    if command == "search":
-        return _search(line, rest)
-    if command == "train":
-        return _train(line, rest)
-    if command == "evaluate":
-        return _evaluate(line, rest)
-    if command == "predict":
-        return _predict(line, rest)
-    if command == "export":
-        return _export(line, rest)
-    if command == "benchmark":
-        return _benchmark(line, rest)
-    if command == "data":
-        return _data(line, rest)
-    if command == "zoo":
-        return _zoo(line, rest)
-    if command:
+    if command and command not in COMMANDS:
         known = ", ".join(COMMANDS)
         raise ValueError(
             f"unknown command {command!r}{nearest(command, [*COMMANDS])}; known: {known}"
         )
-    from squeezenas.cli import help as pages
+    if not command or "--help" in line.flags:
+        from squeezenas.cli import help as pages
 
-    print(pages.overview(), file=sys.stdout if line.flags else sys.stderr)
-    return 0 if "--help" in line.flags else USER_ERROR
+        page = getattr(pages, f"{command}_page") if command else pages.overview
+        print(page(), file=sys.stdout if line.flags else sys.stderr)
+        return 0 if "--help" in line.flags else USER_ERROR
+    return COMMANDS[command](line, rest)
 
 
 def _search(line: CommandLine, arguments: list[str]) -> int:
-    if "--help" in line.flags:
-        from squeezenas.cli import help as pages
-
-        print(pages.search_page())
-        return 0
     from squeezenas.core.recipes import load_search
     from squeezenas.core.resume import load_resumed
     from squeezenas.core.search_config import SearchConfig
@@ -116,11 +97,6 @@ def _search(line: CommandLine, arguments: list[str]) -> int:
 
 
 def _train(line: CommandLine, arguments: list[str]) -> int:
-    if "--help" in line.flags:
-        from squeezenas.cli import help as pages
-
-        print(pages.train_page())
-        return 0
     from squeezenas.core.recipes import load_retraining
     from squeezenas.core.resume import load_resumed
     from squeezenas.core.retrain_config import RetrainConfig
@@ -150,11 +126,6 @@ def _tune_allocator() -> None:
 
 
 def _evaluate(line: CommandLine, arguments: list[str]) -> int:
-    if "--help" in line.flags:
-        from squeezenas.cli import help as pages
-
-        print(pages.evaluate_page())
-        return 0
     _refuse_run_flags(line)
     from squeezenas.core.evaluate_config import load_evaluation
 
@@ -166,11 +137,6 @@ def _evaluate(line: CommandLine, arguments: list[str]) -> int:
 
 
 def _predict(line: CommandLine, arguments: list[str]) -> int:
-    if "--help" in line.flags:
-        from squeezenas.cli import help as pages
-
-        print(pages.predict_page())
-        return 0
     _refuse_run_flags(line)
     from squeezenas.core.network_config import load_network_config
     from squeezenas.core.predict_config import PredictConfig
@@ -183,11 +149,6 @@ def _predict(line: CommandLine, arguments: list[str]) -> int:
 
 
 def _export(line: CommandLine, arguments: list[str]) -> int:
-    if "--help" in line.flags:
-        from squeezenas.cli import help as pages
-
-        print(pages.export_page())
-        return 0
     _refuse_run_flags(line)
     from squeezenas.core.export_config import ExportConfig
     from squeezenas.core.network_config import load_network_config
@@ -199,11 +160,6 @@ def _export(line: CommandLine, arguments: list[str]) -> int:
 
 
 def _benchmark(line: CommandLine, arguments: list[str]) -> int:
-    if "--help" in line.flags:
-        from squeezenas.cli import help as pages
-
-        print(pages.benchmark_page())
-        return 0
     _refuse_run_flags(line)
     from squeezenas.core.benchmark_config import load_benchmark
 
@@ -215,11 +171,6 @@ def _benchmark(line: CommandLine, arguments: list[str]) -> int:
 
 
 def _data(line: CommandLine, arguments: list[str]) -> int:
-    if "--help" in line.flags:
-        from squeezenas.cli import help as pages
-
-        print(pages.data_page())
-        return 0
     _refuse_run_flags(line)
     from squeezenas.cli import data
 
@@ -227,11 +178,6 @@ def _data(line: CommandLine, arguments: list[str]) -> int:
 
 
 def _zoo(line: CommandLine, arguments: list[str]) -> int:
-    if "--help" in line.flags:
-        from squeezenas.cli import help as pages
-
-        print(pages.zoo_page())
-        return 0
     _refuse_run_flags(line)
     from squeezenas.cli import zoo
 
@@ -244,6 +190,19 @@ def _refuse_run_flags(line: CommandLine) -> None:
         misplaced.append("--resume")
     if misplaced:
         raise ValueError(f"{', '.join(misplaced)}: only for `search` and `train`; leave it out")
+
+
+COMMANDS = {
+    "search": _search,
+    "train": _train,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "export": _export,
+    "benchmark": _benchmark,
+    "data": _data,
+    "zoo": _zoo,
+}
+"""What each command runs; its help page is `<command>_page` of `squeezenas.cli.help`."""
 
 
 if __name__ == "__main__":

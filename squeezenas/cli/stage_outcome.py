@@ -192,9 +192,10 @@ def _sentences(fit: Fit, summary: dict[str, Any], folder: Path) -> str:
     headline = fit.parts.task.headline
     label = {"miou": "mIoU", "top1": "top-1 accuracy"}[headline]
     last, best = summary["last_validation"], summary["best_validation"]
+    kept = f" ({BEST})" if (folder / BEST).is_file() else ""
     return (
         f"{label} on {summary['split']}: {summary['figures'][headline]:.2%} (last epoch); "
         f"validation {last[headline]:.2%} at the last epoch, best {best[headline]:.2%} at epoch "
-        f"{best['epoch']} ({BEST})\n"
+        f"{best['epoch']}{kept}\n"
         f"{folder.name} took {summary['device_hours']:.3f} device-hours; everything is in {folder}"
     )

@@ -34,20 +34,23 @@ def main(config: RetrainConfig, resume: Path | None = None, dry_run: bool = Fals
     process = start(config.device)
     config = agree(config)  # a name made of the time differs between processes
     data = read_data(config, process)
-    check_stages(config, process, data)
+    folder = resume or config.runs / config.name
+    places = {
+        name: folder / f"{number}-{name}" for number, name in enumerate(config.regime.stages, 1)
+    }
+    done = agree([name for name, place in places.items() if finished(place)])
+    check_stages(config, process, {name: data[name] for name in places if name not in done})
     if dry_run:
         forecast(config, process, data)
         stop()
         return 0
-    folder = resume or config.runs / config.name
     if process.main and not resume:
         make_folder(folder, config.model_dump(mode="json"))
     wait()
     previous: Path | None = None
-    for number, name in enumerate(config.regime.stages, 1):
-        place = folder / f"{number}-{name}"
-        if agree(finished(place)):
-            _say(process, f"stage {number}, {name}, is finished: {place}")
+    for name, place in places.items():
+        if name in done:
+            _say(process, f"stage {name} is finished: {place}")
         else:
             _run_stage(config, process, name, data[name], place, previous)
         previous = place
@@ -60,12 +63,17 @@ def main(config: RetrainConfig, resume: Path | None = None, dry_run: bool = Fals
 def check_stages(config: RetrainConfig, process: Process, data: dict[str, StageData]) -> None:
     """Builds every stage once, so that a mistake in the last one shows before the first begins.
 
+    Args:
+        config: the whole configuration.
+        process: this process.
+        data: the files of the stages to be run.
+
     Raises:
         ValueError: network, weights, optimiser or loss do not fit, or a file is missing.
     """
-    for name, stage in config.regime.stages.items():
+    for name in data:
         try:
-            weights = starting_weights(stage.init, None)
+            weights = starting_weights(config.regime.stages[name].init, None)
             Fit(build_stage(config, name, process, data[name], weights))
         except (ValueError, FileNotFoundError) as error:
             raise ValueError(f"stage {name}: {error}") from error

@@ -13,7 +13,7 @@ from squeezenas.core.config import Size, Strict
 from squeezenas.core.dataset_card import DatasetCard, SplitName
 from squeezenas.core.files import read_yaml
 from squeezenas.core.overrides import merge, parse
-from squeezenas.core.recipes import cards, find
+from squeezenas.core.recipes import cards, find, origin_of
 from squeezenas.core.validation import validated
 
 ALL = "all"
@@ -63,18 +63,13 @@ def load_benchmark(arguments: Sequence[str]) -> tuple[BenchmarkConfig, tuple[Pat
     asked = request.cards["models"]
     content: dict[str, Any] = {}
     dataset = request.cards.get("datasets")
-    file = find("datasets", dataset) if dataset else None
-    if file:
-        content["datasets"] = read_yaml(file)
-
-    def origin(key: str) -> str:
-        here = f"(in {file})" if file and key.partition(".")[0] == "datasets" else ""
-        return request.origin(key) or here
-
+    files = {"datasets": find("datasets", dataset)} if dataset else {}
+    for section, file in files.items():
+        content[section] = read_yaml(file)
     merged = merge(OmegaConf.create(content), request.values)
     if "models" in merged:
         raise ValueError("models: several cards may be named here, so none is changed; edit a copy")
     merged["models"] = asked.split(",")
-    config = validated(BenchmarkConfig, merged, origin)
+    config = validated(BenchmarkConfig, merged, origin_of(request, files))
     names = known if config.models == (ALL,) else config.models
     return config, tuple(find("models", name) for name in names)

@@ -41,19 +41,24 @@ class Strict(BaseModel):
     )
 
 
-class Optimiser(Strict):
-    """The optimiser of the supernet's weights."""
+class Descent(Strict):
+    """What every optimiser of weights has."""
 
-    name: Literal["sgd", "adam", "adamw"] = "sgd"
-    """Update rule; momentum is used by sgd alone."""
     lr: float = Field(0.1, gt=0)
     """Peak learning rate."""
     momentum: Fraction = 0.9
-    """Momentum of sgd."""
+    """Momentum, for optimisers that have one."""
     weight_decay: float = Field(5e-4, ge=0)
-    """L2 penalty (decoupled in adamw); never applied to batch norms and biases."""
+    """L2 penalty, decoupled in optimisers such as adamw; never on batch norms and biases."""
     clip: float = Field(5.0, ge=0)
     """Largest gradient norm; 0 switches clipping off."""
+
+
+class Optimiser(Descent):
+    """The optimiser of the supernet's weights."""
+
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    """Update rule."""
     schedule: Literal["cosine", "poly", "constant"] = "cosine"
     """How the learning rate falls over all weight steps."""
     warmup_steps: int = Field(0, ge=0)

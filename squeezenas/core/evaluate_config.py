@@ -15,7 +15,7 @@ from squeezenas.core.dataset_card import DatasetCard, SplitName
 from squeezenas.core.files import read_yaml
 from squeezenas.core.model_card import ModelCard, Weights
 from squeezenas.core.overrides import merge, parse
-from squeezenas.core.recipes import cards, find
+from squeezenas.core.recipes import cards, find, origin_of
 from squeezenas.core.validation import validated
 
 
@@ -102,12 +102,9 @@ def load_evaluation(arguments: Sequence[str]) -> tuple[EvaluateConfig, Path]:
     files["datasets"] = find("datasets", str(dataset))
     content["datasets"] = read_yaml(files["datasets"])
 
-    def origin(key: str) -> str:
-        section = key.partition(".")[0]
-        here = f"(in {files[section]})" if section in files else ""
-        return request.origin(key) or here
-
-    config = validated(EvaluateConfig, merge(OmegaConf.create(content), request.values), origin)
+    config = validated(
+        EvaluateConfig, merge(OmegaConf.create(content), request.values), origin_of(request, files)
+    )
     if config.weights is None or config.models is None:
         return config, files.get("models", Path()).parent
     card = config.models.model_copy(update={"weights": _weights(config.weights)})

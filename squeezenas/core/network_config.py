@@ -14,7 +14,7 @@ from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import read_yaml
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.overrides import merge, parse
-from squeezenas.core.recipes import cards, find
+from squeezenas.core.recipes import cards, find, origin_of
 from squeezenas.core.validation import validated
 
 
@@ -69,10 +69,7 @@ def load_network_config(kind: type[C], arguments: Sequence[str]) -> tuple[C, Pat
     files["datasets"] = find("datasets", dataset)
     content["datasets"] = read_yaml(files["datasets"])
 
-    def origin(key: str) -> str:
-        section = key.partition(".")[0]
-        here = f"(in {files[section]})" if section in files else ""
-        return request.origin(key) or here
-
-    config = validated(kind, merge(OmegaConf.create(content), request.values), origin)
+    config = validated(
+        kind, merge(OmegaConf.create(content), request.values), origin_of(request, files)
+    )
     return config, files["models"].parent

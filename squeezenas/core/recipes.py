@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -84,7 +84,7 @@ def load_search(arguments: Sequence[str]) -> SearchConfig:
     content = merge(
         OmegaConf.create({"datasets": read_yaml(dataset_file), "regime": regime}), request.values
     )
-    config = validated(SearchConfig, content, _origin(request, files))
+    config = validated(SearchConfig, content, origin_of(request, files))
     return _named(config, [regime_file.stem, config.datasets.name])
 
 
@@ -117,7 +117,7 @@ def load_retraining(arguments: Sequence[str]) -> RetrainConfig:
         on = next((str(card.get("name")) for card in content.datasets.values()), "")
         files["models"] = found_network(Path(request.values.get("runs", "runs")), on)
     content["models"] = read_yaml(files["models"])
-    config = validated(RetrainConfig, merge(content, request.values), _origin(request, files))
+    config = validated(RetrainConfig, merge(content, request.values), origin_of(request, files))
     return _named(config, [regime_file.stem, request.cards.get("models", "")])
 
 
@@ -227,7 +227,7 @@ def load_dataset(arguments: Sequence[str]) -> DatasetCard:
             )
     file = find("datasets", request.cards["datasets"])
     content = merge(OmegaConf.create({"datasets": read_yaml(file)}), request.values)
-    origin = _origin(request, {"datasets": file})
+    origin = origin_of(request, {"datasets": file})
     return validated(DatasetCard, content["datasets"], origin, prefix="datasets")
 
 
@@ -241,7 +241,7 @@ def load_model(name_or_path: str) -> ModelCard:
     return read_model_card(find("models", name_or_path))
 
 
-def _origin(request: Request, files: dict[str, Path]) -> Origin:
+def origin_of(request: Request, files: Mapping[str, Path]) -> Origin:
     """Says where a key's value was written; `files` has the file of each section."""
 
     def origin(key: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from squeezenas.core.config import (
     Augmentation,
     Crop,
+    Descent,
     Fraction,
     ImageAugmentation,
     Positive,
@@ -29,19 +30,11 @@ def _off(value: Any) -> Any:
 CacheWord = Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(_off)]
 
 
-class StageOptimiser(Strict):
+class StageOptimiser(Descent):
     """The optimiser of one stage."""
 
     name: str = "sgd"
     """Any of timm's optimisers; fusedsgd, fusedadam and fusedlamb need NVIDIA's apex and a GPU."""
-    lr: float = Field(0.1, gt=0)
-    """Peak learning rate."""
-    momentum: Fraction = 0.9
-    """Momentum, for optimisers that have one."""
-    weight_decay: float = Field(5e-4, ge=0)
-    """Weight decay; never applied to batch norms and biases."""
-    clip: float = Field(5.0, ge=0)
-    """Largest gradient norm; 0 switches clipping off."""
     schedule: Literal["cosine", "poly", "constant"] = "poly"
     """How the learning rate falls over the stage."""
     warmup_epochs: float = Field(0.0, ge=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +11,8 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
 
@@ -57,6 +59,21 @@ def start(device: str) -> Process:
         dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
     rank = dist.get_rank() if world_size > 1 else 0
     return Process(rank, world_size, local or torch.device("cpu"))
+
+
+def together(network: nn.Module, process: Process, unused: bool = False) -> nn.Module:
+    """The network as all processes train it: its gradients are averaged. Alone: itself.
+
+    Args:
+        network: with batch norms that join their statistics, which keeps its buffers equal.
+        process: this process.
+        unused: whether a step may leave parameters without gradient.
+    """
+    if process.world_size == 1:
+        return network
+    # A 1x1 weight has two names for one memory order, and DDP warns of the other one.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    return DistributedDataParallel(network, broadcast_buffers=False, find_unused_parameters=unused)
 
 
 def agree(value: T) -> T:

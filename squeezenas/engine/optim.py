@@ -85,6 +85,23 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -
     optimiser.load_state_dict(state)
 
 
+def take_step(
+    optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler, network: nn.Module, clip: float
+) -> tuple[float, bool]:
+    """Clips the gradients to a norm of `clip` (0: not at all) and takes the step if it is finite.
+
+    Returns:
+        The gradient norm before clipping, and whether it was finite.
+    """
+    scaler.unscale_(optimiser)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), clip or float("inf"))
+    finite = bool(torch.isfinite(norm))
+    if finite or scaler.is_enabled():  # the scaler skips the step itself
+        scaler.step(optimiser)
+    scaler.update()
+    return float(norm), finite
+
+
 def _fits(parameter: torch.Tensor, values: dict[str, Any]) -> bool:
     """Whether the moments of a parameter have its shape; factored ones have fewer dimensions."""
     return all(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from squeezenas.core.architecture import Architecture
 from squeezenas.data.loaders import Batch
@@ -22,8 +20,8 @@ from squeezenas.engine.checkpoint import (
     restore_random_states,
     save_checkpoint,
 )
-from squeezenas.engine.distributed import agree, average
-from squeezenas.engine.optim import learning_rate, optimiser
+from squeezenas.engine.distributed import agree, average, together
+from squeezenas.engine.optim import learning_rate, optimiser, take_step
 from squeezenas.nn.path import Path
 from squeezenas.search.distribution import describe
 from squeezenas.search.select import Score
@@ -55,15 +53,9 @@ class OneShotSearch:
         self._metric = search.task.metric()
         self._optimiser = optimiser(search.supernet, search.config.regime.optimiser)
         self._scaler = precision.scaler(search.precision, search.process.device)
-        self._forward: nn.Module = search.supernet
-        if search.process.world_size > 1:
-            # A 1x1 weight has two names for one memory order, and DDP warns of the other one.
-            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-            self._forward = DistributedDataParallel(
-                search.supernet,
-                broadcast_buffers=False,  # joined batch statistics keep them equal
-                find_unused_parameters=search.config.regime.strategy.sampling == "hard",
-            )
+        # Under hard sampling most candidates are in no step.
+        hard = search.config.regime.strategy.sampling == "hard"
+        self._forward = together(search.supernet, search.process, unused=hard)
 
     def run(self, run: Run) -> None:
         """Searches from where the state stands to the last epoch.
@@ -148,14 +140,9 @@ class OneShotSearch:
             logits = self._forward(inputs.images, path)
         loss = parts.task.loss(logits, inputs.labels)
         self._scaler.scale(loss).backward()
-        self._scaler.unscale_(self._optimiser)
-        norm = nn.utils.clip_grad_norm_(
-            parts.supernet.parameters(), regime.optimiser.clip or float("inf")
+        norm, finite = take_step(
+            self._optimiser, self._scaler, parts.supernet, regime.optimiser.clip
         )
-        finite = bool(torch.isfinite(norm))
-        if finite or self._scaler.is_enabled():  # the scaler skips the step itself
-            self._scaler.step(self._optimiser)
-        self._scaler.update()
         self._bad.count(finite, "weight", self.step, parts.supernet)
         if not held_out:
             self._watch(logits, inputs.labels)
@@ -164,7 +151,7 @@ class OneShotSearch:
         return {
             "search/loss": float(mean),
             "search/lr": rate,
-            "search/gradient_norm": float(norm),
+            "search/gradient_norm": norm,
             "search/bad_steps": self._bad.total,
         }
 

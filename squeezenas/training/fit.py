@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -20,8 +19,8 @@ from squeezenas.data.loaders import Batch, draw_seed
 from squeezenas.engine import precision
 from squeezenas.engine.bad_steps import BadSteps
 from squeezenas.engine.checkpoint import load_checkpoint, save_checkpoint
-from squeezenas.engine.distributed import agree, average
-from squeezenas.engine.optim import learning_rate, restore_optimiser, timm_optimiser
+from squeezenas.engine.distributed import agree, average, together
+from squeezenas.engine.optim import learning_rate, restore_optimiser, take_step, timm_optimiser
 from squeezenas.engine.torchvision_import import import_torchvision
 from squeezenas.tracking.run import Run
 from squeezenas.training.stage import StageParts
@@ -64,14 +63,7 @@ class Fit:
         self._optimiser = timm_optimiser(parts.network, stage.optimiser)
         self._scaler = precision.scaler(parts.precision, process.device)
         self._average = _moving_average(parts.network, stage.ema) if stage.ema else None
-        self._forward: nn.Module = parts.network
-        if process.world_size > 1:
-            # A 1x1 weight has two names for one memory order, and DDP warns of the other one.
-            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-            self._forward = DistributedDataParallel(
-                parts.network,
-                broadcast_buffers=False,  # joined batch statistics keep them equal
-            )
+        self._forward = together(parts.network, process)
 
     @property
     def network(self) -> nn.Module:
@@ -129,7 +121,9 @@ class Fit:
             self._backward(images, labels, number == stage.accumulation)
             for number, (images, labels) in enumerate(pieces, 1)
         ]
-        norm, finite = self._update()
+        norm, finite = take_step(self._optimiser, self._scaler, parts.network, stage.optimiser.clip)
+        if finite and self._average is not None:
+            self._average.update(parts.network, step=self.step + 1)
         self._bad.count(finite, "training", self.step, parts.network)
         loss = torch.stack(losses).sum()
         average([loss])
@@ -157,21 +151,6 @@ class Fit:
         if last or not isinstance(self._forward, DistributedDataParallel):
             return nullcontext()
         return self._forward.no_sync()
-
-    def _update(self) -> tuple[float, bool]:
-        """Clips and takes the step; the gradient norm, and whether it was finite."""
-        network = self.parts.network
-        self._scaler.unscale_(self._optimiser)
-        norm = nn.utils.clip_grad_norm_(
-            network.parameters(), self.parts.stage.optimiser.clip or float("inf")
-        )
-        finite = bool(torch.isfinite(norm))
-        if finite or self._scaler.is_enabled():  # the scaler skips the step itself
-            self._scaler.step(self._optimiser)
-        self._scaler.update()
-        if finite and self._average is not None:
-            self._average.update(network, step=self.step + 1)
-        return float(norm), finite
 
     @torch.no_grad()
     def _watch(self, logits: Tensor, labels: Tensor) -> None:

@@ -104,7 +104,9 @@ def test_latency_is_measured_once(tmp_path, without_pictures, monkeypatch):
     folder = tmp_path / "runs" / "toy"
     saved = (folder / "latency.json").read_bytes()
     card = read_model_card(folder / "architecture.yaml")
-    assert card.costs.latency_ms <= target
+    chosen = json.loads((folder / "summary.json").read_text())["chosen"]
+    assert chosen["cost"] <= target
+    assert card.costs.latency_ms == pytest.approx(chosen["measured_ms"])
     assert card.costs.latency_device
     assert main(["search", "--resume", str(folder)]) == 0
     assert len(measured) == 1

@@ -84,7 +84,7 @@ def test_finished_stages_are_not_run_again(folders):
     counts = [said.count(f"{stage}: ") for stage in STAGES]
     # alone once, killed: the first death and the resumption, ... ; stage 4 died twice
     assert counts == [3, 3, 3, 4]
-    assert said.count(", imagenet, is finished: ") == 5
+    assert said.count("stage imagenet is finished: ") == 5
 
 
 def test_nothing_half_written_is_left(folders):
