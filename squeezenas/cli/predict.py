@@ -50,8 +50,8 @@ def main(config: PredictConfig, folder: Path) -> int:
     path = Path(config.input)
     video = Video(path) if path.suffix.lower() in VIDEOS and path.is_file() else None
     files = {} if video else find_images(config.input)
-    results = Results(config)
     run = _network(config, folder)
+    results = Results(config)
     unread: list[str] = []
     with ThreadPoolExecutor(READERS) as readers:
         if video is None:

@@ -33,10 +33,15 @@ class Results:
         if config.ids == "label":
             for label_id, train_id in reversed((self.card.label_ids or {}).items()):
                 self._ids[train_id] = label_id  # the first id of a class is what remains
-        config.output.mkdir(parents=True, exist_ok=True)
         probe = config.output / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        try:
+            config.output.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise OSError(
+                f"output={config.output} cannot be written ({error.strerror}); name another folder"
+            ) from error
 
     def write(self, name: str, image: Pixels, labels: Pixels) -> None:
         """Writes what is to be saved of one image.

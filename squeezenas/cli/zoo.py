@@ -34,9 +34,9 @@ def main(arguments: list[str]) -> int:
             print(markdown())
             return 0
         case ["show", name]:
-            return _show(find("models", name))
+            return _show(find("models", name.removeprefix("models=")))
         case ["download" | "verify" as what, name]:
-            return _each(what, name)
+            return _each(what, name.removeprefix("models="))
         case ["convert", file, *rest] if "=" not in file:
             return _convert(Path(file), rest)
         case _:

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Size = tuple[Positive, Positive]
+
+
+def _sides(size: Any) -> Any:
+    """`1024x2048` is `[1024, 2048]`."""
+    if isinstance(size, str) and re.fullmatch(r"\d+x\d+", size):
+        return tuple(int(side) for side in size.split("x"))
+    return size
+
+
+Size = Annotated[tuple[Positive, Positive], BeforeValidator(_sides)]
 
 
 def _multiples(crop: tuple[int, int]) -> tuple[int, int]:

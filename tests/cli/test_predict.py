@@ -166,7 +166,7 @@ def test_mistakes_are_told_before_any_work(card, photos, tmp_path, capsys):
         ([f"input={tmp_path}/none", out], "no image there"),
         ([f"input={tmp_path}/film.mp4", out], "no frame of this video can be read"),
         ([f"input={photos}", out], "would both be written as a_*; rename one"),
-        ([given, f"output={tmp_path}/file"], "file: "),
+        ([given, f"output={tmp_path}/file"], "file cannot be written"),
         ([given], "output: missing"),
         ([given, out, "save=[label]"], "save[0]: "),
         ([given, out, "datasets=camvid"], "are not the 11 of camvid"),
