@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import torch
 
+from squeezenas.cli.steps import batch_text
 from squeezenas.search.one_shot import OneShotSearch
 from squeezenas.search.setup import Search
 
@@ -42,16 +43,19 @@ def forecast(parts: Search) -> None:
     hours = total / 3600
     print(
         f"dry run of {parts.space.name} with {regime.head} on {parts.config.datasets.name}, "
-        f"batch {regime.batch_size} of {regime.crop[0]}x{regime.crop[1]}, {parts.precision} on "
-        f"{process.device}, memory={regime.memory}\n"
+        f"{batch_text(regime, parts.card)}, {parts.precision} on {process.device}, "
+        f"memory={regime.memory}\n"
         f"  weight step        {seconds['weight']:.2f} s\n"
         f"  architecture step  {seconds['architecture']:.2f} s\n"
         f"  peak memory        {needed / 2**30:.2f} GiB\n"
         f"  whole search       {hours:.2f} h for {parts.steps} steps ({warmup} of them warm-up), "
-        f"{hours * process.world_size:.2f} device-hours, selection not counted\n"
-        f"  reachable cost     {parts.cost.cheapest():.4g} to {parts.cost.dearest():.4g} "
-        f"{parts.cost.unit}, target {regime.cost.target:g}"
+        f"{hours * process.world_size:.2f} device-hours, selection not counted"
     )
+    if parts.cost and regime.cost:
+        print(
+            f"  reachable cost     {parts.cost.cheapest():.4g} to {parts.cost.dearest():.4g} "
+            f"{parts.unit}, target {regime.cost.target:g}"
+        )
     if not fits:
         print(
             f"  scaled up from one image: {images} of them do not fit in "
@@ -68,12 +72,19 @@ def _steps(parts: Search, images: int) -> dict[str, float]:
     config = parts.config.model_copy(update={"regime": regime})
     searching = OneShotSearch(replace(parts, config=config))
     batches = [next(stream.batches()) for stream in parts.streams]
-    few = [batch._replace(images=batch.images[:images], labels=batch.labels[:images])
-           for batch in batches]  # fmt: skip
+    axis = 1 if parts.card.task == "language" else 0
+    few = [
+        batch._replace(
+            images=batch.images.narrow(axis, 0, images),
+            labels=batch.labels.narrow(axis, 0, images),
+            begins=True,
+        )
+        for batch in batches
+    ]
     seconds = {}
     for _ in range(2):
         begin = time.monotonic()
-        searching.learn_architecture(few[1])
+        searching.learn_architecture(searching.architecture_step(few[1], few[0]))
         middle = time.monotonic()
         searching.learn_weights(few[0], held_out=True)
         seconds = {"architecture": middle - begin, "weight": time.monotonic() - middle}

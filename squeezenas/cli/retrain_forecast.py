@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from squeezenas.cli.forecast import memory, peak_memory
+from squeezenas.cli.steps import batch_text
 from squeezenas.core.retrain_config import RetrainConfig
 from squeezenas.engine.distributed import Process
 from squeezenas.training.fit import Fit
@@ -38,7 +39,7 @@ def forecast(config: RetrainConfig, process: Process, data: dict[str, StageData]
         hours += needed
         if process.main:
             print(
-                f"{name}: batch {stage.batch_size} of {stage.crop[0]}x{stage.crop[1]} in "
+                f"{name}: {batch_text(stage, parts.data.card)} in "
                 f"{parts.precision} on {process.device}, {parts.steps} steps\n"
                 f"  step         {seconds:.2f} s, loading included\n"
                 f"  peak memory  {peak_memory(process.device) / 2**30:.2f} of "
@@ -59,6 +60,8 @@ def _seconds_of_validation(fit: Fit) -> float:
     """Seconds of a validation, scaled up from one image a process: the second of two passes."""
     parts = fit.parts
     few = parts.data.validation[: parts.process.world_size]
+    if parts.data.card.task == "language":
+        few = parts.data.validation[: 100 * parts.stage.bptt]
     seconds = 0.0
     for _ in range(2):
         begin = time.monotonic()

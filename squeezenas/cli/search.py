@@ -9,7 +9,9 @@ import torch
 
 from squeezenas.cli.forecast import forecast
 from squeezenas.cli.outcome import write_outcome
+from squeezenas.cli.steps import batch_text
 from squeezenas.core.search_config import SearchConfig
+from squeezenas.data.feed import UNITS
 from squeezenas.engine.distributed import Process, agree, start, stop
 from squeezenas.search.one_shot import OneShotSearch
 from squeezenas.search.score import InheritedWeights
@@ -46,12 +48,12 @@ def main(config: SearchConfig, resume: Path | None = None, dry_run: bool = False
         searching = OneShotSearch(parts)
         if resume:
             searching.resume(run)
-        if process.main and parts.cost.kind == "latency":
+        if process.main and parts.cost and parts.cost.kind == "latency":
             parts.cost.save(folder / "latency.json")
         _announce(parts, folder, searching.step)
         searching.run(run)
         scorer = InheritedWeights(parts)
-        selection = select(parts, searching.remembered(run, scorer.miou))
+        selection = select(parts, searching.remembered(run, scorer.figure))
         searching.checkpoint(run)
         write_outcome(run, searching, scorer, selection)
     stop()
@@ -70,14 +72,18 @@ def _open(
 def _announce(parts: Search, folder: Path, step: int) -> None:
     if not parts.process.main:
         return
-    frames, cost, regime = parts.frames, parts.cost, parts.config.regime
+    data, regime, config = parts.data, parts.config.regime, parts.config
+    unit = UNITS[parts.card.task]
+    price = f"{len(parts.space.choices)} choices, {parts.space.size():.3g} networks"
+    if parts.cost and regime.cost:
+        low, high = parts.cost.cheapest(), parts.cost.dearest()
+        price = f"networks cost {low:.4g} to {high:.4g} {parts.unit}, target {regime.cost.target:g}"
     print(
-        f"searching {parts.space.name} with {regime.head} on {parts.config.datasets.name}: "
-        f"{len(frames.weights)} frames for weights, {len(frames.architecture)} for architecture, "
-        f"{len(frames.selection)} to choose on, {len(frames.report)} to report on\n"
-        f"networks cost {cost.cheapest():.4g} to {cost.dearest():.4g} {cost.unit}, "
-        f"target {regime.cost.target:g}; {parts.steps} steps of {regime.batch_size} images "
-        f"{regime.crop[0]}x{regime.crop[1]} in {parts.precision} on {parts.process.device} "
+        f"searching {parts.space.name} with {regime.head} on {config.datasets.name}: "
+        f"{len(data.weights)} {unit} for weights, {len(data.architecture)} for architecture, "
+        f"{len(data.selection)} to choose on, {len(data.report)} to report on\n"
+        f"{price}; {parts.steps} steps of {batch_text(regime, parts.card)} in {parts.precision} on "
+        f"{parts.process.device} "
         f"({parts.process.world_size} process{'es' * (parts.process.world_size > 1)})\n"
         f"{'resuming at step ' + str(step) + ' in' if step else 'everything goes to'} {folder}",
         flush=True,

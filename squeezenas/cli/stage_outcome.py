@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from squeezenas.core.model_card import Costs, ModelCard, Weights, read_model_card, write_model_card
 from squeezenas.core.retrain_config import RetrainConfig
 from squeezenas.costs.latency import conditions, measure_latency
@@ -21,6 +23,7 @@ from squeezenas.tracking.run import Run
 from squeezenas.training.evaluation import evaluate
 from squeezenas.training.figures import Evaluation
 from squeezenas.training.fit import BEST, Fit
+from squeezenas.training.stage import StageData
 from squeezenas.training.start import CARD
 from squeezenas.training.validation import validate
 from squeezenas.zoo.scoring import predictions
@@ -50,12 +53,14 @@ def write_stage(run: Run, fit: Fit) -> None:
     if process.main:  # first of all: nothing that fails below shall cost the training
         digest = save_weights(run.folder / WEIGHTS, network, parts.model_card)
     evaluation: Evaluation | None = None
-    if frames := [sample for sample in data.report if isinstance(sample, Frame)]:
+    if frames := _frames(data):
         evaluation = evaluate(
             network, frames, data.card, process,
             workers=parts.config.workers,  # in fp32, as `squeezenas evaluate` does
         )  # fmt: skip
-    figures = evaluation.figures() if evaluation else validate(network, parts, data.report)
+    figures = (
+        evaluation.figures() if evaluation else validate(network, parts, data.report, columns=1)
+    )
     if not process.main:
         return
     remarks = evaluation.remarks() if evaluation else []
@@ -69,6 +74,13 @@ def write_stage(run: Run, fit: Fit) -> None:
         run.artifact(path, kind)
     run.finish(summary)
     print("\n".join([_sentences(fit, summary, run.folder), *remarks]), flush=True)
+
+
+def _frames(data: StageData) -> list[Frame]:
+    """The report split's frames; a stage that does not segment has none."""
+    if isinstance(data.report, Tensor):
+        return []
+    return [sample for sample in data.report if isinstance(sample, Frame)]
 
 
 def _summary(fit: Fit, figures: dict[str, float]) -> dict[str, Any]:
@@ -110,9 +122,11 @@ def _card(fit: Fit, folder: Path, summary: dict[str, Any], digest: str) -> Model
 def _costs(fit: Fit) -> Costs:
     """What the network costs for one image of the report split, latency on this device."""
     parts, network = fit.parts, fit.network
+    if parts.data.card.task == "language":
+        return Costs(parameters_millions=parameters(network))
     size = parts.stage.crop
-    if parts.data.card.task == "segmentation":
-        height, width = read_sample(parts.data.report[0], parts.data.card)[0].shape[:2]
+    if frames := _frames(parts.data):
+        height, width = read_sample(frames[0], parts.data.card)[0].shape[:2]
         size = (-(-height // 32) * 32, -(-width // 32) * 32)
     device = parts.process.device
     latency = measure_latency(network, (3, *size), device, parts.precision, seconds=1.0)
@@ -134,7 +148,7 @@ def _draw(run: Run, fit: Fit, evaluation: Evaluation | None) -> None:
     if evaluation:
         counts = evaluation.confusion.counts.cpu().numpy()
         draw_confusion_matrix(folder / "confusion_matrix.png", counts, card.classes)
-        first = [sample for sample in parts.data.report if isinstance(sample, Frame)][:OVERLAYS]
+        first = _frames(parts.data)[:OVERLAYS]
         shown = predictions(fit.network, first, card, parts.task, parts.precision)
         draw_overlays(
             folder / "overlays.png", *shown, card.palette, card.classes, card.ignore_index
@@ -189,13 +203,12 @@ def _command(folder: Path, config: RetrainConfig, processes: int) -> str:
 
 
 def _sentences(fit: Fit, summary: dict[str, Any], folder: Path) -> str:
-    headline = fit.parts.task.headline
-    label = {"miou": "mIoU", "top1": "top-1 accuracy"}[headline]
+    headline, text = fit.parts.task.headline, fit.parts.task.figure.text
     last, best = summary["last_validation"], summary["best_validation"]
     kept = f" ({BEST})" if (folder / BEST).is_file() else ""
     return (
-        f"{label} on {summary['split']}: {summary['figures'][headline]:.2%} (last epoch); "
-        f"validation {last[headline]:.2%} at the last epoch, best {best[headline]:.2%} at epoch "
-        f"{best['epoch']}{kept}\n"
+        f"{fit.parts.task.figure.label} on {summary['split']}: "
+        f"{text(summary['figures'][headline])} (last epoch); validation {text(last[headline])} at "
+        f"the last epoch, best {text(best[headline])} at epoch {best['epoch']}{kept}\n"
         f"{folder.name} took {summary['device_hours']:.3f} device-hours; everything is in {folder}"
     )

@@ -44,44 +44,56 @@ def main(arguments: list[str]) -> int:
 
 
 def table() -> str:
-    """All cards: costs of a frame, published IoU in percent, and where their weights are."""
-    rows = [("network", "GMACs", "M params", "IoU", "weights")]
+    """All cards: costs, published scores, and where their weights are."""
+    rows = [("network", "GMACs", "M params", "published", "weights")]
     for name, file in cards("models").items():
         card = read_model_card(file)
-        rows.append(
-            (
-                name,
-                *_costs(card),
-                _number(card.published.get("class_iou")),
-                _state(card, file.parent),
-            )
-        )
+        rows.append((name, *_costs(card), _published(card), _state(card, file.parent)))
     wide = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         f"{name:<{wide[0]}}  " + "  ".join(f"{cell:>{w}}" for cell, w in cells) + f"  {state}"
         for name, *middle, state in rows
         for cells in [list(zip(middle, wide[1:], strict=True))]
     ]
-    return "\n".join(
-        [*lines, "", "GMACs of one frame of the card's size; IoU of classes as published, in %."]
-    )
+    return "\n".join([*lines, "", "GMACs of one image of the card's size; scores as published."])
+
+
+def _published(card: ModelCard) -> str:
+    """The score that a card is known for, with its name."""
+    names = {"class_iou": "IoU {:.2f} %", "test_error": "error {:.2f} %",
+             "test_perplexity": "perplexity {:.2f}"}  # fmt: skip
+    known = (text.format(card.published[k]) for k, text in names.items() if k in card.published)
+    return next(known, "-")
 
 
 def markdown() -> str:
-    """The zoo in Markdown, as the README has it: published figures, and ours where there are any.
+    """The zoo in Markdown, as the README has it: networks that segment, then all others.
 
-    Ours are `our_class_iou` in `published` of a card.
+    Published figures, and ours where there are any: `our_class_iou` in `published` of a card.
     """
     read = [read_model_card(file) for file in cards("models").values()]
+    others = [["network", "data set", "GMACs", "M parameters", "published"]]
+    others.append(["---", "---", "---:", "---:", "---:"])
+    for card in read:
+        if card.task != "segmentation":
+            others.append([f"`{card.name}`", card.dataset, *_costs(card), _published(card)])
+    return "\n\n".join([_markdown(_segmenting(read)), _markdown(others)])
+
+
+def _segmenting(read: list[ModelCard]) -> list[list[str]]:
     columns = {"class_iou": "IoU, released weights", "paper_class_iou": "IoU, paper"}
     if any("our_class_iou" in card.published for card in read):
         columns["our_class_iou"] = "IoU, ours"
     rows = [["network", "GMACs", "M parameters", *columns.values()]]
     rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
     for card in read:
-        gmacs, parameters = _costs(card)
-        scores = [_number(card.published.get(key)) for key in columns]
-        rows.append([f"`{card.name}`", gmacs, parameters, *scores])
+        if card.task == "segmentation":
+            scores = [_number(card.published.get(key)) for key in columns]
+            rows.append([f"`{card.name}`", *_costs(card), *scores])
+    return rows
+
+
+def _markdown(rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -17,13 +17,14 @@ from squeezenas.core.recipes import cards, find, origin_of
 from squeezenas.core.validation import validated
 
 ALL = "all"
+SEGMENTATION = "segmentation"
 
 
 class BenchmarkConfig(Strict):
     """What is timed, and how accurate it is shown to be."""
 
     models: tuple[str, ...]
-    """all, or cards with commas between them: `models=<card>,<card>`."""
+    """all that segment, or cards with commas between them: `models=<card>,<card>`."""
     size: Size = (1024, 2048)
     """Height and width of the image; with labels, of all frames."""
     backend: Literal["all", "torch", "onnxruntime", "openvino"] = "all"
@@ -71,5 +72,12 @@ def load_benchmark(arguments: Sequence[str]) -> tuple[BenchmarkConfig, tuple[Pat
         raise ValueError("models: several cards may be named here, so none is changed; edit a copy")
     merged["models"] = asked.split(",")
     config = validated(BenchmarkConfig, merged, origin_of(request, files))
-    names = known if config.models == (ALL,) else config.models
-    return config, tuple(find("models", name) for name in names)
+    every = config.models == (ALL,)
+    names = known if every else config.models
+    named = {
+        file: read_yaml(file).get("task", SEGMENTATION)
+        for file in (find("models", name) for name in names)
+    }
+    if other := [file.stem for file, task in named.items() if task != SEGMENTATION and not every]:
+        raise ValueError(f"models={other[0]}: only networks that segment are timed; name another")
+    return config, tuple(file for file, task in named.items() if task == SEGMENTATION)

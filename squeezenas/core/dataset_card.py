@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from squeezenas.core.config import Positive, Strict
+from squeezenas.core.config import Positive, Strict, TaskName
 
 SplitName = Literal["train", "val", "test"]
 Byte = Annotated[int, Field(ge=0, le=255)]
@@ -43,11 +43,11 @@ class DatasetCard(Strict):
     """Short name, the stem of the YAML file."""
     title: str
     """Full name, for reports."""
-    task: Literal["segmentation", "classification"] = "segmentation"
-    """Whether a label is a mask or one class an image."""
+    task: TaskName = "segmentation"
+    """Whether a label is a mask, one class an image, or the next word of a text."""
     layout: str
-    """A registered arrangement of files: cityscapes, camvid, coco, folders, image_folders,
-    street_scenes."""
+    """A registered arrangement of files: cityscapes, camvid, coco, folders, image_folders, cifar,
+    street_scenes, text."""
     root: Path
     """Folder of the data set."""
     splits: dict[SplitName, tuple[str, ...]]
@@ -58,7 +58,7 @@ class DatasetCard(Strict):
     masks: Path | None = None
     """Where masks drawn from annotations are kept (layout coco); omitted: in the root."""
     classes: tuple[str, ...] = ()
-    """Class names in train-id order; classification may omit them: one a folder, sorted."""
+    """Class names in train-id order; classification may omit them: they are those of the files."""
     palette: tuple[Colour, ...] = ()
     """One RGB colour a class, for pictures of masks."""
     categories: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -97,7 +97,7 @@ class DatasetCard(Strict):
     def _classes(self) -> DatasetCard:
         if repeated := sorted({c for c in self.classes if self.classes.count(c) > 1}):
             raise ValueError(f"classes has {', '.join(repeated)} more than once")
-        if self.task == "classification":
+        if self.task != "segmentation":
             return self
         if self.num_classes < 2:
             raise ValueError("classes needs at least two names")
@@ -125,7 +125,7 @@ class DatasetCard(Strict):
 
     @model_validator(mode="after")
     def _label_ids(self) -> DatasetCard:
-        if self.task == "classification":
+        if self.task != "segmentation":
             return self
         last = self.num_classes - 1
         meaning = self.label_ids or {index: index for index in range(self.num_classes)}
@@ -154,10 +154,11 @@ class DatasetCard(Strict):
             )
         if self.layout == "coco" and self.annotations == "fine":
             raise ValueError("layout coco needs annotations: instances, panoptic or stuff")
-        if (self.task == "classification") != (self.layout == "image_folders"):
+        tasks = {"image_folders": "classification", "cifar": "classification", "text": "language"}
+        if self.task != tasks.get(self.layout, "segmentation"):
             raise ValueError(
-                "layout image_folders and task classification belong together; this card has "
-                f"layout {self.layout} and task {self.task}"
+                f"layout {self.layout} is for task {tasks.get(self.layout, 'segmentation')}; this "
+                f"card has task {self.task}"
             )
         if self.masks is not None and self.layout != "coco":
             raise ValueError(f"masks is for layout coco, not for {self.layout}")

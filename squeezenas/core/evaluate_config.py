@@ -67,8 +67,8 @@ class EvaluateConfig(Strict):
         for card in (self.models, self.datasets):
             if card is not None and card.task != "segmentation":
                 raise ValueError(
-                    f"{card.name} is for classification; what is evaluated here is segmentation "
-                    "(a trained classifier's accuracy is in the summary.json of its stage)"
+                    f"{card.name} is for {card.task}; what is evaluated here is segmentation "
+                    "(what else a training reached is in the summary.json of its stage)"
                 )
         if self.models is not None and self.models.classes != self.datasets.classes:
             raise ValueError(

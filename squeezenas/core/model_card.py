@@ -8,12 +8,12 @@ backbone exists, is checked where networks are built: that needs torch.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from omegaconf import OmegaConf
 from pydantic import Field, field_validator, model_validator
 
-from squeezenas.core.config import Size, Strict
+from squeezenas.core.config import Head, Positive, Size, Strict, TaskName
 from squeezenas.core.files import read_yaml, to_yaml, write_atomically
 from squeezenas.core.overrides import merge
 from squeezenas.core.validation import validated
@@ -24,8 +24,8 @@ Cost = Annotated[float, Field(ge=0)]
 class Costs(Strict):
     """What one forward pass of one image costs."""
 
-    resolution: Size
-    """Height and width of the image."""
+    resolution: Size | None = None
+    """Height and width of the image; networks for text have none."""
     gmacs: Cost | None = None
     """Multiply-accumulates of the convolutions, in 1e9."""
     parameters_millions: Cost | None = None
@@ -73,20 +73,24 @@ class ModelCard(Strict):
     """One line, shown by --help."""
     space: str | None = None
     """The search space it is from."""
-    head: Literal["lr_aspp", "deeplabv3plus"] | None = None
-    """Segmentation head of a network of a space."""
+    scale: dict[str, Any] = Field(default_factory=dict)
+    """Sizes of a network of that space that are not searched, such as cells and channels."""
+    head: Head | None = None
+    """What a network of a space ends in."""
     network: str | None = None
     """Instead of a space: a registered network, such as torchvision_lraspp or timm_deeplabv3."""
     backbone: str | None = None
     """The backbone of that network, as its library calls it."""
-    task: Literal["segmentation", "classification"] = "segmentation"
-    """classification: the same backbone under a classifier, as pre-training leaves it."""
-    classes: tuple[str, ...] = Field(min_length=1)
-    """Class names in the order of the logits."""
+    task: TaskName = "segmentation"
+    """classification: a classifier ends it, as pre-training leaves a backbone; language: words."""
+    classes: tuple[str, ...] = ()
+    """Class names in the order of the logits; of a vocabulary only `words` is given."""
+    words: Positive | None = None
+    """Number of words that a language network knows."""
     dataset: str
     """The dataset card it was searched or trained on."""
     architecture: tuple[str, ...] = Field((), min_length=1)
-    """One option a choice, in the order of the space."""
+    """In the words of the space: one option a choice, in its order, or a genotype."""
     costs: Costs | None = None
     """What it costs."""
     published: dict[str, float] = Field(default_factory=dict)
@@ -97,6 +101,16 @@ class ModelCard(Strict):
     """Provenance: how it was found."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Provenance: stages, metrics, seeds, versions and the command that repeats it."""
+
+    @property
+    def outputs(self) -> int:
+        """Number of logits."""
+        return self.words or len(self.classes)
+
+    @field_validator("architecture", mode="before")
+    @classmethod
+    def _genotype(cls, architecture: Any) -> Any:
+        return (architecture,) if isinstance(architecture, str) else architecture
 
     @field_validator("classes")
     @classmethod
@@ -113,6 +127,11 @@ class ModelCard(Strict):
         wanted, foreign = (of_a_space, named) if self.network is None else (named, of_a_space)
         faults = [f"{key} is missing" for key, value in wanted.items() if not value]
         faults += [f"{key} does not belong here" for key, value in foreign.items() if value]
+        speaks = self.task == "language"
+        if not (self.words if speaks else self.classes):
+            faults.append(f"{'words' if speaks else 'classes'} is missing")
+        if self.classes if speaks else self.words:
+            faults.append(f"{'classes' if speaks else 'words'} does not belong here")
         if faults:
             raise ValueError(
                 "a network has either space, head and architecture, or network and backbone: "

@@ -34,7 +34,9 @@ class NetworkConfig(Strict):
     @model_validator(mode="after")
     def _labels(self) -> NetworkConfig:
         if self.models.task != "segmentation":
-            raise ValueError(f"{self.models.name} classifies whole images; name one that segments")
+            raise ValueError(
+                f"{self.models.name} is for {self.models.task}; name a network that segments"
+            )
         if self.models.classes != self.datasets.classes:
             raise ValueError(
                 f"the {len(self.models.classes)} classes of {self.models.name} are not the "

@@ -8,16 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from squeezenas.core.config import (
-    Augmentation,
-    Crop,
-    Descent,
-    Fraction,
-    ImageAugmentation,
-    Positive,
-    Strict,
-)
+from squeezenas.core.config import Descent, Feed, Fraction, Loss, Positive, Strict
 from squeezenas.core.dataset_card import DatasetCard, SplitName
+from squeezenas.core.dropout_config import Dropout
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.run_config import RunConfig
 
@@ -41,22 +34,7 @@ class StageOptimiser(Descent):
     """Epochs in which the learning rate rises linearly from 0."""
 
 
-class Loss(Strict):
-    """What is minimised."""
-
-    kind: Literal["cross_entropy", "ohem"] = "cross_entropy"
-    """cross_entropy over all labelled pixels; ohem: over the hard ones alone (arXiv:1604.03540)."""
-    label_smoothing: Fraction = 0.0
-    """Share of the target that is spread over all classes."""
-    class_weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
-    """Weight of each class; empty: all alike."""
-    ohem_threshold: float = Field(0.7, gt=0, lt=1)
-    """Pixels whose true class got less probability than this are hard."""
-    ohem_kept: Fraction = 0.1
-    """The hardest share of an image's labelled pixels, kept however easy they are."""
-
-
-class Stage(Strict):
+class Stage(Feed):
     """One stage: a data set and how long and in which way it is trained on."""
 
     dataset: str
@@ -68,23 +46,22 @@ class Stage(Strict):
     """Epochs."""
     steps_per_epoch: int = Field(0, ge=0)
     """Steps an epoch; 0: one pass over the training split."""
-    batch_size: Positive
-    """Images a step over all processes."""
     accumulation: Positive = 1
     """Parts that a batch is computed in, one after another; batch norms and the mean over labelled
     pixels see a part at a time."""
-    crop: Crop
-    """Height and width of a training image, multiples of 32."""
-    augmentation: Augmentation = Augmentation()
-    """What a training image and its mask go through (segmentation)."""
-    image_augmentation: ImageAugmentation = ImageAugmentation()
-    """What a training image goes through (classification)."""
     optimiser: StageOptimiser = StageOptimiser()
     """Optimiser."""
     loss: Loss = Loss()
     """What is minimised."""
+    dropout: Dropout = Dropout()
+    """What is dropped within a language network."""
+    drop_path: Fraction = 0.0
+    """Probability at the last epoch of leaving out an operation of a cell; it rises from 0."""
     ema: float = Field(0.0, ge=0, lt=1)
     """Decay of the moving average of the weights, which is what is scored and kept; 0: none."""
+    average_after: int = Field(0, ge=0)
+    """Validations in a row without a new best after which the plain average of the weights is what
+    is scored and kept (NT-ASGD, arXiv:1708.02182, algorithm 1); 0: never."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the network. auto: fp16 on GPUs, else fp32."""
     validation: SplitName = "val"
@@ -102,6 +79,8 @@ class Stage(Strict):
             raise ValueError(
                 f"batch_size {self.batch_size} does not divide by accumulation {self.accumulation}"
             )
+        if self.ema and self.average_after:
+            raise ValueError("ema and average_after both average the weights; keep one")
         if self.optimiser.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"optimiser.warmup_epochs {self.optimiser.warmup_epochs:g} must be below epochs "
@@ -115,6 +94,8 @@ class RetrainRegime(Strict):
 
     description: str = ""
     """One line, shown by --help."""
+    scale: dict[str, Any] = Field(default_factory=dict)
+    """Sizes of the network that take the place of those on its card, such as cells and channels."""
     stages: dict[str, Stage] = Field(min_length=1)
     """The stages by name, in their order; each lands in a folder `<number>-<name>`."""
 

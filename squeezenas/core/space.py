@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from squeezenas.core.architecture import Architecture, Choice
+from squeezenas.core.cell_graph import CellGraph
+from squeezenas.core.config import Strict
 from squeezenas.core.registry import Registry, nearest
+from squeezenas.core.validation import validated
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,12 +21,34 @@ if TYPE_CHECKING:
 class SearchSpace(ABC):
     """Owns what is legal. Subclasses give `name`, `choices` and the networks.
 
-    `sample`, `mutate` and `crossover` treat choices as independent; spaces with constraints between
-    choices override them.
+    `size`, `allowed`, `sample`, `mutate`, `crossover` and `derive` treat choices as independent;
+    spaces with constraints between choices override them.
+
+    Args:
+        scale: sizes of the networks; by default those of `Scale`.
     """
 
     name: ClassVar[str]
+    heads: ClassVar[tuple[str, ...]]
+    """What its networks can end in: lr_aspp, deeplabv3plus, classifier or decoder (of words)."""
+    soft: ClassVar[bool] = True
+    """Whether its supernet can mix options; if not, one of each choice runs."""
+    skip: ClassVar[str] = "skip"
+    """The option that computes nothing."""
+    Scale: ClassVar[type[Strict]] = Strict
+    """The sizes that are not searched, such as the number of cells and channels."""
     choices: tuple[Choice, ...]
+
+    def __init__(self, scale: Strict | None = None) -> None:
+        self.scale: Any = scale or self.Scale()
+
+    def size(self) -> int:
+        """How many architectures there are."""
+        return math.prod(len(choice.options) for choice in self.choices)
+
+    def allowed(self, picks: Sequence[int]) -> list[bool]:
+        """Which options of the next choice some architecture has that begins with these picks."""
+        return [True] * len(self.choices[len(picks)].options)
 
     def architecture(self, picks: Sequence[int]) -> Architecture:
         """The architecture with these option indices.
@@ -100,9 +126,25 @@ class SearchSpace(ABC):
         The head is one for segmentation, or `classifier`; only names within `head.` depend on it.
         """
 
+    def inheriting_network(self, architecture: Architecture, classes: int, head: str) -> nn.Module:
+        """A network of the architecture that `inherit` can fill; by default `network`."""
+        return self.network(architecture, classes, head)
+
     @abstractmethod
     def inherit(self, supernet: nn.Module, network: nn.Module, architecture: Architecture) -> None:
         """Copies the weights a supernet has for the architecture into its network, in place."""
+
+    @abstractmethod
+    def graph(self, architecture: Architecture) -> tuple[list[list[int]], list[str]]:
+        """`(adjacency, operations)`: what predictors read."""
+
+    def cells(self, architecture: Architecture) -> list[CellGraph]:
+        """The cells of an architecture, for pictures; none where it is a chain."""
+        return []
+
+
+class ChainSpace(SearchSpace):
+    """A row of units, one choice each, whose costs add up to the cost of the network."""
 
     @abstractmethod
     def candidate(self, key: str, option: str) -> nn.Module:
@@ -112,9 +154,25 @@ class SearchSpace(ABC):
     def candidate_input(self, key: str, height: int, width: int) -> tuple[int, int, int]:
         """Shape `(C, H, W)` of what choice `key` reads when the image has this height and width."""
 
-    @abstractmethod
     def graph(self, architecture: Architecture) -> tuple[list[list[int]], list[str]]:
-        """`(adjacency, operations)`: what predictors and pictures read."""
+        """A chain: input, units, output. What surrounds a unit is part of its operation."""
+        operations = ["input", *self.write(architecture), "output"]
+        size = len(operations)
+        adjacency = [[int(b == a + 1) for b in range(size)] for a in range(size)]
+        return adjacency, operations
+
+
+def make_space(name: str, scale: Mapping[str, Any] | None = None) -> SearchSpace:
+    """The space of that name with these sizes.
+
+    Raises:
+        ValueError: no such space, or sizes that it does not have.
+    """
+    kind = spaces[name]
+    try:
+        return kind(validated(kind.Scale, dict(scale or {}), lambda key: "", prefix="scale"))
+    except ValueError as error:
+        raise ValueError(f"space {name}: {error}") from error
 
 
 spaces: Registry[type[SearchSpace]] = Registry("space", "squeezenas.spaces")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from squeezenas.core.config import Size
-from squeezenas.core.space import SearchSpace
+from squeezenas.core.space import ChainSpace
 from squeezenas.costs.latency import Latency, deployed, random_input, settled_laps
 from squeezenas.costs.table import CostTable
 from squeezenas.nn.inverted_residual import Zero
@@ -44,7 +44,7 @@ class Chains:
 
     def __init__(
         self,
-        space: SearchSpace,
+        space: ChainSpace,
         resolution: Size,
         device: torch.device,
         precision: str,

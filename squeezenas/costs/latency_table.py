@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from squeezenas.core.architecture import Architecture
 from squeezenas.core.config import Size
-from squeezenas.core.space import SearchSpace
+from squeezenas.core.space import ChainSpace
 from squeezenas.costs.chains import Chains
 from squeezenas.costs.latency import Latency, conditions, deployed, laps, random_input, settled_laps
 from squeezenas.costs.table import CostTable
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @torch.random.fork_rng(devices=())  # random weights must not shift the random states of a search
 def latency_table(
-    space: SearchSpace,
+    space: ChainSpace,
     classes: int,
     head: str,
     resolution: Size,
@@ -138,7 +138,7 @@ def calibrated(sums: NDArray[np.float64], measured: NDArray[np.float64]) -> tupl
     return float(np.clip(rows[:, 0].sum() / (rows[:, 0] @ rows[:, 0]), 0.5, 1.5)), 0.0
 
 
-def _spread(space: SearchSpace, table: CostTable, rng: random.Random) -> list[Architecture]:
+def _spread(space: ChainSpace, table: CostTable, rng: random.Random) -> list[Architecture]:
     """Networks of evenly spaced cost, cheapest to dearest: random ones, mutated towards it."""
     found = []
     for wanted in np.linspace(table.cheapest(), table.dearest(), NETWORKS):

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from squeezenas.core.config import Size
-from squeezenas.core.space import SearchSpace
+from squeezenas.core.space import ChainSpace
 from squeezenas.costs.table import CostTable, Kind
 
 Shape = tuple[int, int, int]
@@ -31,12 +31,12 @@ def parameters(network: nn.Module) -> float:
     return _parameters(network, (0, 0, 0)) / 1e6
 
 
-def macs_table(space: SearchSpace, classes: int, head: str, resolution: Size) -> CostTable:
+def macs_table(space: ChainSpace, classes: int, head: str, resolution: Size) -> CostTable:
     """GMACs of each option for one image of `resolution` (height, width); exactly additive."""
     return _counted(space, classes, head, resolution, "macs", _macs, 1e9)
 
 
-def parameters_table(space: SearchSpace, classes: int, head: str, resolution: Size) -> CostTable:
+def parameters_table(space: ChainSpace, classes: int, head: str, resolution: Size) -> CostTable:
     """Millions of parameters of each option; exactly additive, the same at any resolution."""
     return _counted(space, classes, head, resolution, "parameters", _parameters, 1e6)
 
@@ -53,7 +53,7 @@ def _parameters(module: nn.Module, shape: Shape) -> int:
 
 
 def _counted(
-    space: SearchSpace,
+    space: ChainSpace,
     classes: int,
     head: str,
     resolution: Size,

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from squeezenas.core.config import Cost
+from squeezenas.core.search_config import Cost
 
 THOUSANDTHS = 1e3  # FBNet's logarithm wants costs well above 1: MMACs, microseconds, thousands
 AHEAD = 60  # steps; plain dual ascent overshoots by a quarter and swings without end

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from squeezenas.core.config import Cost
-from squeezenas.core.space import SearchSpace
+from squeezenas.core.search_config import Cost
+from squeezenas.core.space import ChainSpace
 from squeezenas.costs.latency import placed
 from squeezenas.costs.latency_table import latency_table
 from squeezenas.costs.macs import macs_table, parameters_table
@@ -17,7 +17,7 @@ from squeezenas.runtimes.runtime import usable
 
 def cost_table(
     cost: Cost,
-    space: SearchSpace,
+    space: ChainSpace,
     classes: int,
     head: str,
     device: torch.device,
@@ -70,7 +70,7 @@ def cost_table(
     return table
 
 
-def _loaded(path: Path, cost: Cost, space: SearchSpace, classes: int, head: str) -> CostTable:
+def _loaded(path: Path, cost: Cost, space: ChainSpace, classes: int, head: str) -> CostTable:
     table = CostTable.load(path)
     wanted = {
         "kind": cost.kind, "space": space.name, "head": head, "classes": classes,

@@ -13,6 +13,7 @@ import numpy as np
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import write_atomically
+from squeezenas.data.cifar import batch_of
 from squeezenas.data.decode import Label, Pixels, read_sample, unreadable
 from squeezenas.data.frames import Frame, Sample
 
@@ -112,7 +113,7 @@ def _fingerprint(sample: Sample, card: DatasetCard) -> str:
     parts: list[object] = [VERSION]
     for path in (sample.image, sample.mask) if isinstance(sample, Frame) else (sample.image,):
         try:
-            status = path.stat()
+            status = (batch_of(path) or path).stat()
         except OSError as error:
             raise unreadable(path, error) from error
         parts += [str(path.absolute()), status.st_size, status.st_mtime_ns]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from squeezenas.core.dataset_card import DatasetCard
+from squeezenas.data.cifar import batch_of, read_row
 from squeezenas.data.frames import Frame, LabelledImage, Sample
 
 PNG_END = b"IEND\xaeB`\x82"
@@ -31,6 +32,11 @@ def read_image(path: Path) -> Pixels:
         OSError: the file cannot be read.
         ValueError: the file is no image, or damaged.
     """
+    if (batch := batch_of(path)) is not None:
+        try:
+            return read_row(path)
+        except OSError as error:
+            raise unreadable(batch, error) from error
     bgr = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 

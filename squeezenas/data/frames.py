@@ -21,7 +21,10 @@ class Frame(NamedTuple):
 
 
 class LabelledImage(NamedTuple):
-    """An image of one class; `label` is the class's position on the card."""
+    """An image of one class; `label` is the class's position on the card.
+
+    The path may lead into a file of many images, see `squeezenas.data.cifar`.
+    """
 
     image: Path
     label: int
@@ -35,6 +38,11 @@ Layout = Callable[[DatasetCard, str, str], Iterable[Sample]]
 """Finds the samples of one of the layout's own folders: `(card, split, folder name)`."""
 
 layouts: Registry[Layout] = Registry("layout", "squeezenas.data.layouts")
+
+ClassNames = Callable[[DatasetCard], tuple[str, ...]]
+"""The classes of a data set for classification, where its card names none."""
+
+class_names: Registry[ClassNames] = Registry("layout", "squeezenas.data.layouts")
 
 
 def samples(card: DatasetCard, split: str) -> list[Sample]:
@@ -69,30 +77,17 @@ def frames(card: DatasetCard, split: str) -> list[Frame]:
 
 
 def with_classes(card: DatasetCard) -> DatasetCard:
-    """The card itself, or with the class folders of the train split where it names no classes.
+    """The card itself, or with the classes that its files name where it names none.
 
     Raises:
         FileNotFoundError: the data set is not there.
-        ValueError: the card has no train split, or it has fewer than two class folders.
+        OSError: its files cannot be read.
+        ValueError: its files name no classes, or fewer than two.
     """
     if card.task != "classification" or card.classes:
         return card
     _require_root(card)
-    folders = [card.root / name for name in _folder_names(card, "train")]
-    classes = sorted({path.name for folder in folders for path in class_folders(folder)})
-    if len(classes) < 2:
-        raise ValueError(
-            f"{card.name} has {len(classes)} class folder(s) in {folders[0]}, and training needs "
-            f"at least two: {card.how_to_get}"
-        )
-    return card.model_copy(update={"classes": tuple(classes)})
-
-
-def class_folders(folder: Path) -> list[Path]:
-    """The folders in it, sorted; hidden ones belong to other programs."""
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.is_dir())
+    return card.model_copy(update={"classes": class_names[card.layout](card)})
 
 
 def images(card: DatasetCard, split: str) -> list[Sample]:
@@ -101,7 +96,7 @@ def images(card: DatasetCard, split: str) -> list[Sample]:
     Raises:
         FileNotFoundError, OSError, ValueError: as `samples`.
     """
-    names = _folder_names(card, split)
+    names = folder_names(card, split)
     layout = layouts[card.layout]
     if card.generate is None:
         _require_root(card)
@@ -118,7 +113,12 @@ def images(card: DatasetCard, split: str) -> list[Sample]:
     return sorted(found, key=lambda sample: (sample.stem, str(sample.image)))
 
 
-def _folder_names(card: DatasetCard, split: str) -> tuple[str, ...]:
+def folder_names(card: DatasetCard, split: str) -> tuple[str, ...]:
+    """The layout's own names that make up a split.
+
+    Raises:
+        ValueError: the card has no such split.
+    """
     names = {str(key): folders for key, folders in card.splits.items()}.get(split)
     if names is None:
         raise ValueError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
@@ -138,8 +138,8 @@ def _require_every_class(found: Sequence[Sample], card: DatasetCard, split: str)
     labels = {sample.label for sample in found if isinstance(sample, LabelledImage)}
     if lacking := [name for index, name in enumerate(card.classes) if index not in labels]:
         raise ValueError(
-            f"split {split!r} of {card.name} has no folder for {len(lacking)} of "
-            f"{card.num_classes} classes, {lacking[0]!r} the first; add it to {card.root}, or "
+            f"split {split!r} of {card.name} has no image of {len(lacking)} of "
+            f"{card.num_classes} classes, {lacking[0]!r} the first; add some to {card.root}, or "
             "leave the class out of datasets.classes and of the other splits"
         )
 

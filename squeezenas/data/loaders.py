@@ -31,12 +31,15 @@ from squeezenas.data.transforms import EvaluationTransform, Transform, evaluatio
 class Batch(NamedTuple):
     """Images `(N, 3, H, W)` uint8, channels_last; labels; stems.
 
-    Labels are masks `(N, H, W)` of uint8 train ids, or classes `(N,)` int64.
+    Labels are masks `(N, H, W)` of uint8 train ids, or classes `(N,)` int64. Of a text, images are
+    words `(T, N)` int64 and labels the words that follow them.
     """
 
     images: Tensor
     labels: Tensor
     stems: tuple[str, ...]
+    begins: bool = True
+    """Whether it does not go on where the batch before ended."""
 
 
 class _Failure(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class BadSteps:
@@ -40,7 +41,7 @@ class BadSteps:
             return
         self.total += 1
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d) and not _finite(module):
+            if isinstance(module, _BatchNorm) and not _finite(module):
                 module.reset_running_stats()
         if self._in_a_row[what] >= self._limit:
             raise ValueError(
@@ -57,7 +58,7 @@ class BadSteps:
         self.total, self._in_a_row = state["total"], dict(state["in_a_row"])
 
 
-def _finite(norm: nn.BatchNorm2d) -> bool:
+def _finite(norm: _BatchNorm) -> bool:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     return bool((norm.running_mean + norm.running_var).isfinite().all())

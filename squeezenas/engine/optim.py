@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from squeezenas.core.config import Optimiser
 from squeezenas.core.registry import nearest
 from squeezenas.core.retrain_config import StageOptimiser
+from squeezenas.core.search_config import Optimiser
 from squeezenas.engine.torchvision_import import import_torchvision
 
 
@@ -19,9 +20,40 @@ def optimiser(network: nn.Module, config: Optimiser) -> torch.optim.Optimizer:
     """The optimiser of a supernet; vectors (batch norms, biases) are not decayed."""
     groups = _groups(network, config.weight_decay)
     if config.name == "sgd":
-        return torch.optim.SGD(groups, config.lr, config.momentum, nesterov=config.momentum > 0)
+        nesterov = config.nesterov and config.momentum > 0
+        return torch.optim.SGD(groups, config.lr, config.momentum, nesterov=nesterov)
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
     return kind(groups, config.lr)
+
+
+def sgd_update(
+    optimiser: torch.optim.Optimizer, gradients: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
+    """What one step of SGD would subtract from each parameter; nothing is changed.
+
+    Args:
+        optimiser: an SGD.
+        gradients: one a parameter, in the order of the optimiser's groups.
+    """
+    assert isinstance(optimiser, torch.optim.SGD)
+    updates, rest = [], iter(gradients)
+    for group in optimiser.param_groups:
+        momentum = group["momentum"]
+        for parameter, gradient in zip(group["params"], rest, strict=False):
+            descent = gradient + group["weight_decay"] * parameter.detach()
+            if momentum:
+                before = optimiser.state[parameter].get("momentum_buffer")
+                velocity = descent if before is None else momentum * before + descent
+                descent = descent + momentum * velocity if group["nesterov"] else velocity
+            updates.append(group["lr"] * descent)
+    return updates
+
+
+def sgd_slope(optimiser: torch.optim.Optimizer) -> float:
+    """By how much `sgd_update` grows with the gradient: the learning rate, more with nesterov."""
+    group = optimiser.param_groups[0]
+    more = group["momentum"] if group.get("nesterov") else 0.0
+    return float(group["lr"]) * (1 + more)
 
 
 def timm_optimiser(network: nn.Module, config: StageOptimiser) -> torch.optim.Optimizer:

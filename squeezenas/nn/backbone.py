@@ -8,11 +8,11 @@ do not depend on the head or the classes, so trained weights carry over by name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from squeezenas.nn.batch_norm import conv_bn_relu
+from squeezenas.nn.batch_norm import BatchNorm2d, conv_bn_relu
 from squeezenas.nn.inverted_residual import Zero, candidate
 from squeezenas.nn.path import Path
 
@@ -22,22 +22,26 @@ class Macro:
     """What a search does not decide.
 
     Args:
-        stem: channels behind the 3x3 stride-2 stem.
+        stem: channels behind the 3x3 stem.
         blocks: `(channels, repeats, stride of the first unit)` each.
         last: channels of a 1x1 convolution behind the last unit, if any.
         low: index of the unit whose output the head reads at high resolution, by head name.
-        middle: channels inside the head.
+        middle: channels inside a head for segmentation.
+        stem_stride: stride of the stem.
+        first: channels of the depthwise separable 3x3 convolution behind the stem, if any.
     """
 
     stem: int
     blocks: tuple[tuple[int, int, int], ...]
     last: int | None
-    low: dict[str, int]
-    middle: int
+    low: dict[str, int] = field(default_factory=dict)
+    middle: int = 0
+    stem_stride: int = 2
+    first: int | None = None
 
     def units(self) -> list[tuple[int, int, int]]:
         """`(c_in, c_out, stride)` of every unit."""
-        rows, c_in = [], self.stem
+        rows, c_in = [], self.first or self.stem
         for channels, repeats, stride in self.blocks:
             for repeat in range(repeats):
                 rows.append((c_in, channels, stride if repeat == 0 else 1))
@@ -46,7 +50,7 @@ class Macro:
 
     @property
     def deep(self) -> int:
-        """Channels that the head reads at 1/16."""
+        """Channels that the head reads behind the last unit."""
         return self.last or self.blocks[-1][0]
 
 
@@ -82,7 +86,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.keys = tuple(keys)
         self.low = low
-        self.stem = conv_bn_relu(3, macro.stem, 3, 2)
+        self.stem = _stem(macro)
         self.units = nn.ModuleList(units)
         c_in = macro.units()[-1][1]
         self.last = conv_bn_relu(c_in, macro.last, 1) if macro.last else nn.Identity()
@@ -90,7 +94,8 @@ class Backbone(nn.Module):
     def features(self, images: Tensor, path: Path | None = None) -> tuple[Tensor, Tensor]:
         """Normalised images `(N, 3, H, W)`, sides multiples of 32, to deep and low features.
 
-        Deep ones are `(N, macro.deep, H / 16, W / 16)`. A supernet needs the path.
+        Deep ones are `(N, macro.deep, H / s, W / s)`, s the product of all strides: 16 in the
+        macros for segmentation. A supernet needs the path.
         """
         x = self.stem(images)
         low = x
@@ -103,3 +108,12 @@ class Backbone(nn.Module):
             if index == self.low:
                 low = x
         return self.last(x), low
+
+
+def _stem(macro: Macro) -> nn.Sequential:
+    stem = conv_bn_relu(3, macro.stem, 3, macro.stem_stride)
+    if macro.first is None:
+        return stem
+    spatial = conv_bn_relu(macro.stem, macro.stem, 3, groups=macro.stem)
+    mix = nn.Conv2d(macro.stem, macro.first, 1, bias=False)
+    return nn.Sequential(*stem, *spatial, mix, BatchNorm2d(macro.first))

@@ -133,7 +133,9 @@ class BatchNorm2d(nn.BatchNorm2d):
         """Normalises `(N, C, H, W)`; in training mode also updates the running statistics."""
         if not self.training or world_size() == 1:
             return super().forward(x)
-        y, mean, variance = batch_norm(x, self.weight, self.bias, self.eps)
+        one, nothing = x.new_ones(self.num_features), x.new_zeros(self.num_features)
+        weight, bias = (self.weight, self.bias) if self.affine else (one, nothing)
+        y, mean, variance = batch_norm(x, weight, bias, self.eps)
         update_running_statistics(self, mean, variance, x.numel() // x.shape[1] * world_size())
         return y
 

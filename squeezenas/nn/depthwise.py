@@ -5,8 +5,8 @@ oneDNN's gradients of depthwise convolutions leave their fast kernels when the k
 
 * the input gradient at stride 1 is a convolution of the output gradient with the kernel turned
   around;
-* the weight gradient of a kernel 5 wide is that of two kernels 3 wide, one for the left columns and
-  one for the right ones;
+* the weight gradient of a kernel 5 or 7 wide is that of two or three kernels 3 wide, side by side,
+  neighbours sharing a column;
 * the weight gradient at dilation 2 is that of a plain kernel on the four sub-grids of even and odd
   pixels, stacked as a batch.
 
@@ -101,15 +101,16 @@ def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, dilat
     height, width = x.shape[-2:]
     if x.device.type != "cpu":
         return _native_backward(grad, x, weight, stride, dilation, inputs=False)
-    if weight.shape[-1] == 5 and dilation == 1:
-        padded = F.pad(x, (2, 2, 2, 2))
-        columns = weight.new_empty(weight.shape[0], 1, 5, 3)
+    if weight.shape[-1] in (5, 7) and dilation == 1:
+        kernel = weight.shape[-1]
+        padded = F.pad(x, (kernel // 2,) * 4)
+        columns = weight.new_empty(weight.shape[0], 1, kernel, 3)
         reach = stride * (grad.shape[-1] - 1) + 3  # the columns that a kernel 3 wide can see
-        left, right = (
+        left, *others = (
             _native_backward(grad, padded[..., start : start + reach], columns, stride, 1, False, 0)
-            for start in (0, 2)
+            for start in range(0, kernel - 2, 2)
         )
-        return torch.cat((left, right[..., 1:]), dim=-1)
+        return torch.cat((left, *(part[..., 1:] for part in others)), dim=-1)
     if dilation == 2 and stride == 1 and height % 2 == 0 and width % 2 == 0:
         grad, x = _sub_grids(grad), _sub_grids(x)
         return _native_backward(grad, x, weight, 1, 1, inputs=False)

@@ -1,7 +1,8 @@
-"""The candidates of a SqueezeNAS unit (arXiv:1908.01748, section 3): inverted residuals and a skip.
+"""The candidates of a unit of a chain: inverted residuals and a skip.
 
-The inverted residual is MobileNetV2's (arXiv:1801.04381) with a ReLU, optional groups in both 1x1
-convolutions (no channel shuffle) and optional dilation of the depthwise one.
+The inverted residual is MobileNetV2's (arXiv:1801.04381) with a ReLU. SqueezeNAS (arXiv:1908.01748,
+section 3) has optional groups in both 1x1 convolutions and optional dilation of the depthwise one;
+FBNet (arXiv:1812.03443, section 3.1) shuffles the channels of the groups.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ from squeezenas.nn.batch_norm import BatchNorm2d
 from squeezenas.nn.depthwise import depthwise
 
 SKIP = "skip"
+SHUFFLED = "_shuffled"
+"""Ends the text of a candidate whose groups exchange their channels: `k3_e1_g2_shuffled`."""
 
 
 class Bottleneck(NamedTuple):
-    """What an option's text says: `k3_e6_g1_d2` is kernel 3, expansion 6, groups 1, dilation 2."""
+    """What an option's text says: `k3_e6_g1_d2` is kernel 3, expansion 6, groups 1, dilation 2.
+
+    Groups and dilation are 1 where they are left out.
+    """
 
     kernel: int
     expansion: int
@@ -31,9 +37,9 @@ class Bottleneck(NamedTuple):
         """Reads an option's text.
 
         Raises:
-            ValueError: not `k<kernel>_e<expansion>_g<groups>`, with `_d<dilation>` or without.
+            ValueError: not `k<kernel>_e<expansion>`, with `_g<groups>`, `_d<dilation>` or without.
         """
-        match = re.fullmatch(r"k(\d+)_e(\d+)_g(\d+)(?:_d(\d+))?", option)
+        match = re.fullmatch(r"k(\d+)_e(\d+)(?:_g(\d+))?(?:_d(\d+))?", option)
         if match is None:
             raise ValueError(f"{option!r} is not a candidate such as 'k3_e6_g1_d2' or 'skip'")
         return Bottleneck(*(int(number or 1) for number in match.groups()))
@@ -85,6 +91,26 @@ class InvertedResidual(nn.Sequential):
         return cast("tuple[BatchNorm2d, BatchNorm2d, BatchNorm2d]", (self[1], self[4], self[7]))
 
 
+class ChannelShuffle(nn.Module):
+    """Deals the channels of each group out to all groups (ShuffleNet, arXiv:1707.01083)."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, C, H, W)` to the same shape."""
+        return x.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
+
+
+class ShuffledResidual(nn.Sequential):
+    """An `InvertedResidual` that shuffles the channels in front of its depthwise convolution."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, bottleneck: Bottleneck) -> None:
+        plain = list(InvertedResidual(c_in, c_out, stride, bottleneck))
+        super().__init__(*plain[:3], ChannelShuffle(bottleneck.groups), *plain[3:])
+
+
 class Zero(nn.Module):
     """Contributes nothing: what `skip` is where the unit's own identity remains."""
 
@@ -120,6 +146,9 @@ def candidate(option: str, c_in: int, c_out: int, stride: int) -> nn.Module:
     Raises:
         ValueError: unknown option text.
     """
+    if option.endswith(SHUFFLED):
+        bottleneck = Bottleneck.parse(option.removesuffix(SHUFFLED))
+        return ShuffledResidual(c_in, c_out, stride, bottleneck)
     if option != SKIP:
         return InvertedResidual(c_in, c_out, stride, Bottleneck.parse(option))
     if stride == 2:

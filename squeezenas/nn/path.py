@@ -11,7 +11,7 @@ from squeezenas.core.architecture import Architecture, Choice
 
 
 class Path(dict[str, Tensor]):
-    """Choice key -> weights, shape `(options, batch)`: one column an image.
+    """Choice key -> weights, shape `(options, batch)`: one column an image, or one for all.
 
     Args:
         weights: the weights by choice key.
@@ -37,7 +37,10 @@ class Path(dict[str, Tensor]):
 
     def images(self, share: slice) -> Path:
         """The path of some of the images."""
-        return Path({key: weights[:, share] for key, weights in self.items()}, self.picks)
+        return Path(
+            {key: row[:, share] if row.shape[1] > 1 else row for key, row in self.items()},
+            self.picks,
+        )
 
     @staticmethod
     def of(architecture: Architecture, choices: tuple[Choice, ...], batch: int = 1) -> Path:

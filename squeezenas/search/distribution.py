@@ -12,7 +12,6 @@ from torch import Tensor
 from squeezenas.core.architecture import Architecture
 from squeezenas.core.space import SearchSpace
 from squeezenas.costs.table import CostTable
-from squeezenas.nn.inverted_residual import SKIP
 
 Rows = Mapping[str, Sequence[float]]
 
@@ -21,7 +20,8 @@ def describe(probabilities: Mapping[str, Tensor], space: SearchSpace) -> dict[st
     """Mean entropy a choice in nats, and how many choices now prefer to skip."""
     entropies = [float(torch.special.entr(row).sum()) for row in probabilities.values()]
     skips = sum(
-        choice.options[int(probabilities[choice.key].argmax())] == SKIP for choice in space.choices
+        choice.options[int(probabilities[choice.key].argmax())] == space.skip
+        for choice in space.choices
     )
     return {
         "architecture/entropy": sum(entropies) / len(entropies),

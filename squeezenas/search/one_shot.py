@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from squeezenas.core.architecture import Architecture
-from squeezenas.data.loaders import Batch
+from squeezenas.data.loaders import Batch, draw_seed
 from squeezenas.engine import precision
 from squeezenas.engine.bad_steps import BadSteps
 from squeezenas.engine.checkpoint import (
@@ -21,15 +21,14 @@ from squeezenas.engine.checkpoint import (
     save_checkpoint,
 )
 from squeezenas.engine.distributed import agree, average, together
-from squeezenas.engine.optim import learning_rate, optimiser, take_step
+from squeezenas.engine.optim import learning_rate, optimiser, sgd_slope, sgd_update, take_step
 from squeezenas.nn.path import Path
 from squeezenas.search.distribution import describe
 from squeezenas.search.select import Score
 from squeezenas.search.setup import Search
 from squeezenas.strategies.base import Metrics, SearchStep
+from squeezenas.tasks.task import Inputs, State
 from squeezenas.tracking.run import Run
-
-METRIC_GRID = 4  # training mIoU is read on every fourth row and column
 
 
 class OneShotSearch:
@@ -45,6 +44,8 @@ class OneShotSearch:
         self.seconds = 0.0
         self.history: list[dict[str, list[float]]] = []
         self.scores: dict[str, float] = {}
+        self._held_out: list[Tensor] = []
+        self._carried: dict[str, State | None] = {"weights": None, "architecture": None}
         self._bad = BadSteps(
             search.config.regime.max_bad_steps,
             "lower regime.optimiser.lr, try regime.precision=bf16 or fp32",
@@ -53,9 +54,8 @@ class OneShotSearch:
         self._metric = search.task.metric()
         self._optimiser = optimiser(search.supernet, search.config.regime.optimiser)
         self._scaler = precision.scaler(search.precision, search.process.device)
-        # Under hard sampling most candidates are in no step.
-        hard = search.config.regime.strategy.sampling == "hard"
-        self._forward = together(search.supernet, search.process, unused=hard)
+        # On hard paths most candidates are in no step.
+        self._forward = together(search.supernet, search.process, unused=search.strategy.hard)
 
     def run(self, run: Run) -> None:
         """Searches from where the state stands to the last epoch.
@@ -68,7 +68,7 @@ class OneShotSearch:
         warmup = regime.warmup_epochs * parts.steps_per_epoch
         weight_batches = parts.streams[0].batches(self.step)
         architecture_batches = parts.streams[1].batches(max(self.step - warmup, 0))
-        while self.step < parts.steps:
+        while self.step < parts.steps and not parts.strategy.finished:
             start = time.monotonic()
             epoch = self.step // parts.steps_per_epoch
             learning = epoch - regime.warmup_epochs
@@ -76,77 +76,119 @@ class OneShotSearch:
                 max(learning, 0) / max(regime.epochs - regime.warmup_epochs - 1, 1)
             )
             metrics: Metrics = {}
+            batch, step = next(weight_batches), None
             if learning >= 0:
-                metrics |= self.learn_architecture(next(architecture_batches))
-            metrics |= self.learn_weights(next(weight_batches), held_out=learning >= 0)
+                step = self.architecture_step(next(architecture_batches), batch)
+                metrics |= self.learn_architecture(step)
+            metrics |= self.learn_weights(batch, held_out=learning >= 0)
             self.step += 1
             if self.step % parts.steps_per_epoch == 0:
-                metrics |= self._end_epoch()
+                metrics |= self._end_epoch(step)
             run.log(metrics, self.step)
             self._tick(run, time.monotonic() - start)
 
-    def learn_architecture(self, batch: Batch) -> Metrics:
-        """One step of the architecture parameters on held-out images."""
-        parts = self.parts
-        inputs = parts.task.prepare(batch.images, batch.labels)
-        losses: list[Tensor] = []
+    def architecture_step(self, batch: Batch, training_batch: Batch) -> SearchStep:
+        """What a strategy may ask for while it learns.
+
+        Args:
+            batch: held-out samples.
+            training_batch: those of the weight step that comes next.
+        """
+        parts, regime = self.parts, self.parts.config.regime
+        inputs, state = self._inputs(batch, "architecture")
+        training_inputs, training_state = self._inputs(training_batch, "weights")
+        self._held_out = []
+        draws = draw_seed(parts.config.seed, self.step) >> 1
+
+        def outcome(path: Path) -> Any:
+            with _same_draws(draws, parts.process.device):
+                output = self._output(parts.supernet, inputs, path, state)
+            if not self._held_out:
+                self._carried["architecture"] = parts.task.carried(output)
+                with torch.no_grad():
+                    parts.task.watch(self._metric, output, inputs.labels)
+            return output
 
         def loss(path: Path) -> Tensor:
-            with precision.autocast(parts.precision, parts.process.device):
-                logits = parts.supernet(inputs.images, path.images(self._share))
-            self._watch(logits, inputs.labels)
-            value = parts.task.loss(logits, inputs.labels)
-            losses.append(value.detach().clone())
+            output = outcome(path)
+            value = parts.task.loss(output, inputs.labels)
+            self._held_out.append(value.detach().clone())
             return value
 
-        step = SearchStep(
-            parts.config.regime.batch_size,
-            loss,
-            parts.cost.expected,
-            parts.penalty,
-            self._gradients,
+        def training_loss(path: Path) -> Tensor:
+            with _same_draws(draws, parts.process.device):
+                output = self._output(parts.supernet, training_inputs, path, training_state)
+            return parts.task.loss(output, training_inputs.labels)
+
+        @torch.no_grad()
+        def reward(path: Path) -> float:
+            output, metric = outcome(path), parts.task.metric()
+            self._held_out.append(parts.task.loss(output, inputs.labels))
+            parts.task.count(metric, output, inputs.labels)
+            return parts.task.reward(metric.joined())
+
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate(training_inputs)
+        return SearchStep(
+            batch_size=regime.batch_size,
+            loss=loss,
+            expected_cost=parts.expected_cost,
+            penalised=parts.penalised,
+            gradients=self._gradients,
+            training_loss=training_loss,
+            reward=reward,
+            weights=[p for group in self._optimiser.param_groups for p in group["params"]],
+            virtual_update=lambda gradients: sgd_update(self._optimiser, gradients),
+            rate=sgd_slope(self._optimiser),
+            untouched=lambda: _untouched(parts.supernet),
         )
-        with _frozen(parts.supernet):
+
+    def learn_architecture(self, step: SearchStep) -> Metrics:
+        """One step of the architecture parameters on held-out samples."""
+        parts = self.parts
+        with self._architecture_mode():
             metrics = parts.strategy.learn(step)
         self._bad.count(metrics is not None, "architecture", self.step, parts.supernet)
         if metrics is None:
             return {}
-        average(losses)
-        parts.penalty.adapt(metrics["architecture/expected_cost"])
-        return {
-            "architecture/loss": float(losses[0]),
-            **metrics,
-            "architecture/multiplier": parts.penalty.multiplier,
-            **describe(parts.strategy.probabilities(), parts.space),
-        }
+        average(self._held_out)
+        loss = {"architecture/loss": float(self._held_out[0])} if self._held_out else {}
+        if parts.penalty is None:
+            metrics = {k: v for k, v in metrics.items() if k != "architecture/expected_cost"}
+        else:
+            parts.penalty.adapt(metrics["architecture/expected_cost"])
+            metrics = {**metrics, "architecture/multiplier": parts.penalty.multiplier}
+        return {**loss, **metrics, **describe(parts.strategy.probabilities(), parts.space)}
 
     def learn_weights(self, batch: Batch, held_out: bool) -> Metrics:
-        """One step of the supernet's weights on a detached path.
+        """One step of the supernet's weights on detached paths.
 
         Args:
-            batch: images and labels.
-            held_out: whether the training mIoU is read from architecture steps instead of here.
+            batch: samples and labels.
+            held_out: whether the training figure is read from architecture steps instead of here.
         """
         parts, regime = self.parts, self.parts.config.regime
-        rate = learning_rate(
-            regime.optimiser, self.step, parts.steps, regime.optimiser.warmup_steps
-        )
+        inputs, state = self._inputs(batch, "weights")
+        rate = self._rate(inputs)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        inputs = parts.task.prepare(batch.images, batch.labels)
-        path = parts.strategy.propose(regime.batch_size).detach().images(self._share)
         self._optimiser.zero_grad(set_to_none=True)
-        with precision.autocast(parts.precision, parts.process.device):
-            logits = self._forward(inputs.images, path)
-        loss = parts.task.loss(logits, inputs.labels)
-        self._scaler.scale(loss).backward()
+        paths = parts.strategy.paths(regime.batch_size)
+        mean = torch.zeros((), device=parts.process.device)
+        for path in paths:
+            output = self._output(self._forward, inputs, path, state)
+            loss = parts.task.loss(output, inputs.labels)
+            whole = loss + parts.task.regularisation(output)
+            self._scaler.scale(whole / len(paths)).backward()
+            mean += loss.detach() / len(paths)
+        self._carried["weights"] = parts.task.carried(output)
         norm, finite = take_step(
             self._optimiser, self._scaler, parts.supernet, regime.optimiser.clip
         )
         self._bad.count(finite, "weight", self.step, parts.supernet)
         if not held_out:
-            self._watch(logits, inputs.labels)
-        mean = loss.detach().clone()
+            with torch.no_grad():
+                parts.task.watch(self._metric, output, inputs.labels)
         average([mean])
         return {
             "search/loss": float(mean),
@@ -155,12 +197,39 @@ class OneShotSearch:
             "search/bad_steps": self._bad.total,
         }
 
+    def _inputs(self, batch: Batch, stream: str) -> tuple[Inputs, State | None]:
+        """A batch on the device, and the state that its stream has come to."""
+        inputs = self.parts.task.prepare(batch.images, batch.labels)
+        return inputs, None if batch.begins else self._carried[stream]
+
+    def _output(self, network: nn.Module, inputs: Inputs, path: Path, state: State | None) -> Any:
+        parts = self.parts
+        with precision.autocast(parts.precision, parts.process.device):
+            return parts.task.run(network, inputs, path.images(self._share), state)
+
+    def _rate(self, inputs: Inputs) -> float:
+        """The learning rate of the weight step that is next."""
+        parts, config = self.parts, self.parts.config.regime.optimiser
+        rate = learning_rate(config, self.step, parts.steps, config.warmup_steps)
+        return rate * parts.task.rate_scale(inputs)
+
+    @contextmanager
+    def _architecture_mode(self) -> Iterator[None]:
+        """Most strategies need no gradients of the weights, and none may remain."""
+        parts = self.parts
+        with nullcontext() if parts.strategy.needs_weights else _frozen(parts.supernet):
+            yield
+
     @property
     def _share(self) -> slice:
         return self.parts.process.share(self.parts.config.regime.batch_size)
 
     def _gradients(self, loss: Tensor, parameters: list[nn.Parameter]) -> list[Tensor] | None:
-        gradients = list(torch.autograd.grad(self._scaler.scale(loss), parameters))
+        gradients = list(
+            torch.autograd.grad(
+                self._scaler.scale(loss), parameters, allow_unused=True, materialize_grads=True
+            )
+        )
         average(gradients)
         scale = self._scaler.get_scale()
         gradients = [gradient / scale for gradient in gradients]
@@ -170,19 +239,18 @@ class OneShotSearch:
             self._scaler.update(scale * self._scaler.get_backoff_factor())
         return None
 
-    @torch.no_grad()
-    def _watch(self, logits: Tensor, labels: Tensor) -> None:
-        """Counts a part of the pixels for the running mIoU of the epoch."""
-        grid = (..., slice(None, None, METRIC_GRID), slice(None, None, METRIC_GRID))
-        self._metric.update(labels[grid], logits[grid].argmax(1))
-
-    def _end_epoch(self) -> Metrics:
-        """Closes an epoch: its mIoU, and the distribution as it stands."""
-        miou = self._metric.joined().miou()
-        self._metric = self.parts.task.metric()
-        probabilities = self.parts.strategy.probabilities()
+    def _end_epoch(self, step: SearchStep | None) -> Metrics:
+        """Closes an epoch: its figure, the distribution as it stands, what the strategy says."""
+        task, strategy = self.parts.task, self.parts.strategy
+        figure = task.figures(self._metric.joined())[task.headline]
+        metrics = {f"search/{task.headline}": figure}
+        if step is not None:
+            with self._architecture_mode():
+                metrics |= strategy.end_epoch(step)
+        self._metric = task.metric()
+        probabilities = strategy.probabilities()
         self.history.append({key: row.tolist() for key, row in probabilities.items()})
-        return {"search/miou": miou}
+        return metrics
 
     def _tick(self, run: Run, seconds: float) -> None:
         """Keeps time, and a checkpoint at every epoch's end and every few minutes."""
@@ -236,9 +304,13 @@ class OneShotSearch:
             "scores": self.scores,
             "bad": self._bad.state_dict(),
             "counts": self._metric.joined().counts.cpu(),
+            "carried": {
+                stream: [tensor.cpu() for tensor in state or ()]
+                for stream, state in self._carried.items()
+            },
             "supernet": self.parts.supernet.state_dict(),
             "strategy": self.parts.strategy.state_dict(),
-            "penalty": self.parts.penalty.state_dict(),
+            "penalty": self.parts.penalty.state_dict() if self.parts.penalty else {},
             "optimiser": self._optimiser.state_dict(),
             "scaler": self._scaler.state_dict(),
             "random": random_states(),
@@ -253,7 +325,13 @@ class OneShotSearch:
             self._metric.counts.copy_(state["counts"])
         self.parts.supernet.load_state_dict(state["supernet"])
         self.parts.strategy.load_state_dict(state["strategy"])
-        self.parts.penalty.load_state_dict(state["penalty"])
+        if self.parts.penalty is not None:
+            self.parts.penalty.load_state_dict(state["penalty"])
+        device = self.parts.process.device
+        self._carried = {
+            stream: tuple(tensor.to(device) for tensor in tensors) or None
+            for stream, tensors in state["carried"].items()
+        }
         self._optimiser.load_state_dict(state["optimiser"])
         if state["scaler"]:  # empty when the run has gone on without fp16 until now
             self._scaler.load_state_dict(state["scaler"])
@@ -271,3 +349,24 @@ def _frozen(network: nn.Module) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+@contextmanager
+def _same_draws(seed: int, device: torch.device) -> Iterator[None]:
+    """Dropout of one and the same mask: a difference of losses must not come from another one."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _untouched(network: nn.Module) -> Iterator[None]:
+    """Puts weights and running statistics back as they were."""
+    tensors = [*network.parameters(), *network.buffers()]
+    kept = [tensor.detach().clone() for tensor in tensors]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, before in zip(tensors, kept, strict=True):
+                tensor.copy_(before)

@@ -12,7 +12,8 @@ from typing import ClassVar
 from torch import nn
 
 from squeezenas.core.architecture import Architecture, Choice
-from squeezenas.core.space import SearchSpace, spaces
+from squeezenas.core.config import Strict
+from squeezenas.core.space import ChainSpace, spaces
 from squeezenas.nn.backbone import Backbone, Macro, Unit
 from squeezenas.nn.classification_network import ClassificationNetwork
 from squeezenas.nn.inverted_residual import SKIP, candidate
@@ -49,12 +50,14 @@ XLARGE = Macro(
 )
 
 
-class SqueezeNASSpace(SearchSpace):
+class SqueezeNASSpace(ChainSpace):
     """Thirteen candidates in each unit of one macro-architecture."""
 
+    heads: ClassVar[tuple[str, ...]] = ("lr_aspp", "deeplabv3plus", "classifier")
     macro: ClassVar[Macro]
 
-    def __init__(self) -> None:
+    def __init__(self, scale: Strict | None = None) -> None:
+        super().__init__(scale)
         self.choices = tuple(
             Choice(f"unit{index:02d}", OPTIONS) for index in range(len(self.macro.units()))
         )
@@ -94,13 +97,6 @@ class SqueezeNASSpace(SearchSpace):
         units = self.macro.units()
         shrink = 2 * math.prod(stride for _, _, stride in units[:position])
         return units[position][0], -(-height // shrink), -(-width // shrink)
-
-    def graph(self, architecture: Architecture) -> tuple[list[list[int]], list[str]]:
-        """A chain: input, units, output. The identity around a unit is part of its operation."""
-        operations = ["input", *self.write(architecture), "output"]
-        size = len(operations)
-        adjacency = [[int(b == a + 1) for b in range(size)] for a in range(size)]
-        return adjacency, operations
 
     def _position(self, key: str) -> int:
         return next(i for i, choice in enumerate(self.choices) if choice.key == key)

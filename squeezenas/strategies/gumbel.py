@@ -7,22 +7,19 @@ as `T` falls the mixture of candidates becomes a choice of one.
 
 from __future__ import annotations
 
-import math
-import random
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from squeezenas.core.architecture import Architecture
-from squeezenas.core.config import Strategy
 from squeezenas.core.space import SearchSpace
+from squeezenas.core.strategy_config import Strategy
 from squeezenas.nn.path import Path
-from squeezenas.strategies.base import Metrics, OneShotStrategy, SearchStep, strategies
+from squeezenas.strategies.base import Metrics, SearchStep, strategies
+from squeezenas.strategies.softmax import SoftmaxStrategy
 
 
 @strategies.register("gumbel")
-class Gumbel(OneShotStrategy):
+class Gumbel(SoftmaxStrategy):
     """Architecture parameters under Gumbel noise.
 
     With `sampling="hard"` one option of each choice runs for the whole batch, and the gradient of
@@ -31,21 +28,6 @@ class Gumbel(OneShotStrategy):
 
     def __init__(self, space: SearchSpace, config: Strategy, seed: int, device: Any) -> None:
         super().__init__(space, config, seed, device)
-        self.logits = {
-            choice.key: nn.Parameter(torch.zeros(len(choice.options), device=device))
-            for choice in space.choices
-        }
-        optimiser = config.optimiser
-        parameters = list(self.logits.values())
-        if optimiser.name == "adam":
-            self._optimiser: torch.optim.Optimizer = torch.optim.Adam(
-                parameters, optimiser.lr, optimiser.betas, weight_decay=optimiser.weight_decay
-            )
-        else:
-            self._optimiser = torch.optim.SGD(
-                parameters, optimiser.lr, momentum=0.9, weight_decay=optimiser.weight_decay
-            )
-        self._noise = torch.Generator().manual_seed(seed)
         self.temperature = config.temperature.start
 
     def anneal(self, progress: float) -> None:
@@ -76,58 +58,12 @@ class Gumbel(OneShotStrategy):
 
     def learn(self, step: SearchStep) -> Metrics | None:
         """One step on the penalised held-out loss."""
-        path = self.propose(step.batch_size)
-        task_loss = step.loss(path)
-        cost = step.expected_cost(self._softmax())
-        loss = step.penalised(task_loss, step.expected_cost(path), cost)
-        parameters = list(self.logits.values())
-        gradients = step.gradients(loss, parameters)
+        loss, cost = self._penalised(step, self.propose(step.batch_size))
+        gradients = step.gradients(loss, list(self.logits.values()))
         if gradients is None:
             return None
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        self._optimiser.step()
+        self._descend(gradients)
         return {
             "architecture/expected_cost": float(cost.detach()),
             "architecture/temperature": self.temperature,
         }
-
-    def _softmax(self) -> dict[str, Tensor]:
-        return {key: torch.softmax(logits, dim=0) for key, logits in self.logits.items()}
-
-    def probabilities(self) -> dict[str, Tensor]:
-        """The softmax of the parameters: how often `sample` picks each option."""
-        return {key: p.detach().cpu() for key, p in self._softmax().items()}
-
-    def sample(self, rng: random.Random) -> Architecture:
-        """By the Gumbel-max trick: the argmax of parameters and noise."""
-        picks = []
-        for logits in self.logits.values():
-            noisy = [a + _gumbel(rng) for a in logits.tolist()]
-            picks.append(noisy.index(max(noisy)))
-        return self.space.architecture(picks)
-
-    def result(self) -> Architecture:
-        """The most probable option of each choice."""
-        return self.space.derive({key: logits.tolist() for key, logits in self.logits.items()})
-
-    def state_dict(self) -> dict[str, Any]:
-        """Parameters, optimiser, noise generator."""
-        return {
-            "logits": {key: logits.detach().cpu() for key, logits in self.logits.items()},
-            "optimiser": self._optimiser.state_dict(),
-            "noise": self._noise.get_state(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes back what `state_dict` gave; the temperature follows from `anneal`."""
-        with torch.no_grad():
-            for key, logits in self.logits.items():
-                logits.copy_(state["logits"][key])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._noise.set_state(state["noise"])
-
-
-def _gumbel(rng: random.Random) -> float:
-    """A standard Gumbel number: minus the logarithm of a standard exponential one."""
-    return -math.log(rng.expovariate(1.0))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from squeezenas.core.config import Loss
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.core.retrain_config import Loss
 from squeezenas.engine.distributed import Process, total
 from squeezenas.tasks.segmentation import class_weights
 from squeezenas.tasks.task import Task, mean_of
@@ -41,6 +41,9 @@ class TopK:
 class Classification(Task):
     """A class for every image.
 
+    The output is logits `(N, classes)`, in training a pair with those of an auxiliary head if the
+    network has one.
+
     Args:
         card: the data set.
         process: which device, and which share of a joined batch.
@@ -59,8 +62,18 @@ class Classification(Task):
         if self._loss.kind != "cross_entropy":
             raise ValueError(f"loss.kind={self._loss.kind} is for segmentation; {card.name} is not")
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy over the images of the joined batch, float32."""
+    def loss(self, output: Any, labels: Tensor) -> Tensor:
+        """Mean cross-entropy over the images of the joined batch, float32.
+
+        An auxiliary head adds its own, weighted (arXiv:1409.4842, section 5).
+        """
+        if not isinstance(output, tuple):
+            return self._cross_entropy(output, labels)
+        logits, auxiliary = output
+        side = self._loss.auxiliary * self._cross_entropy(auxiliary, labels)
+        return self._cross_entropy(logits, labels) + side
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         weights = self._weights
         summed = F.cross_entropy(
             logits.float(),
@@ -76,9 +89,9 @@ class Classification(Task):
         """An empty count."""
         return TopK(self.process.device)
 
-    def count(self, metric: TopK, logits: Tensor, labels: Tensor) -> None:
+    def count(self, metric: TopK, output: Any, labels: Tensor) -> None:
         """Adds images: logits `(N, classes)` and labels `(N,)`."""
-        metric.update(labels, logits)
+        metric.update(labels, output[0] if isinstance(output, tuple) else output)
 
     def figures(self, metric: TopK) -> dict[str, float]:
         """`top1` and `top5` accuracy; NaN without images."""

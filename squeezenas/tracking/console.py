@@ -18,9 +18,13 @@ COST = "architecture/expected_cost"
 SHOWN = {
     "search/loss": "loss {:.3f}",
     "search/miou": "mIoU {:.1%}",
+    "search/top1": "top-1 {:.1%}",
+    "search/perplexity": "perplexity {:.1f}",
+    "architecture/reward": "reward {:.3f}",
     "train/loss": "loss {:.3f}",
     "val/miou": "val mIoU {:.1%}",
     "val/top1": "val top-1 {:.1%}",
+    "val/perplexity": "val perplexity {:.1f}",
     COST: "cost {:.3g}",
     "architecture/temperature": "temperature {:.2f}",
 }
@@ -34,7 +38,7 @@ class Console(Sink):
     def __init__(self, start: Start) -> None:
         super().__init__(start)
         self._latest: dict[str, float] = {}
-        self._target = start.config.get("regime", {}).get("cost", {}).get("target")
+        self._target = ((start.config.get("regime") or {}).get("cost") or {}).get("target")
         self._began = time.monotonic()
         self._told = start.step * PLAIN_LINES // max(start.steps, 1)
         self._bar: tqdm[Any] | None = None

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.data.decode import Pixels, read_mask
+from squeezenas.data.feed import BATCH_PIXELS
 from squeezenas.data.frames import Frame, require_different_stems
 from squeezenas.data.loaders import evaluation_batches
 from squeezenas.data.transforms import STRIDE
@@ -36,7 +37,6 @@ from squeezenas.training.label_files import (
     read_prediction,
     write_prediction,
 )
-from squeezenas.zoo.scoring import BATCH_PIXELS
 
 T = TypeVar("T")
 

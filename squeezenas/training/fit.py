@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
 
 from squeezenas.data.loaders import Batch, draw_seed
 from squeezenas.engine import precision
@@ -22,12 +23,13 @@ from squeezenas.engine.checkpoint import load_checkpoint, save_checkpoint
 from squeezenas.engine.distributed import agree, average, together
 from squeezenas.engine.optim import learning_rate, restore_optimiser, take_step, timm_optimiser
 from squeezenas.engine.torchvision_import import import_torchvision
+from squeezenas.nn.drop_path import DropPath
+from squeezenas.tasks.task import Inputs, State
 from squeezenas.tracking.run import Run
 from squeezenas.training.stage import StageParts
 from squeezenas.training.validation import validate
 from squeezenas.zoo.weights import save_weights
 
-METRIC_GRID = 4  # the training mIoU is read on every fourth row and column
 BEST = "best.safetensors"
 
 Metrics = dict[str, float]
@@ -63,6 +65,7 @@ class Fit:
         self._optimiser = timm_optimiser(parts.network, stage.optimiser)
         self._scaler = precision.scaler(parts.precision, process.device)
         self._average = _moving_average(parts.network, stage.ema) if stage.ema else None
+        self._carried: State | None = None
         self._forward = together(parts.network, process)
 
     @property
@@ -73,8 +76,9 @@ class Fit:
 
     @property
     def best(self) -> dict[str, float]:
-        """The validation with the highest figure so far."""
-        return max(self.history, key=lambda row: row[self.parts.task.headline])
+        """The validation with the best figure so far."""
+        task = self.parts.task
+        return max(self.history, key=lambda row: task.figure.merit(row[task.headline]))
 
     def run(self, run: Run) -> None:
         """Trains from where the state stands to the last epoch.
@@ -107,22 +111,31 @@ class Fit:
         parts, stage = self.parts, self.parts.stage
         warmup = round(stage.optimiser.warmup_epochs * parts.steps_per_epoch)
         rate = learning_rate(stage.optimiser, self.step, parts.steps, warmup)
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
+        for path in parts.network.modules():
+            if isinstance(path, DropPath):
+                path.probability = stage.drop_path * self.step / parts.steps
         draw = self.step * parts.process.world_size + parts.process.rank
         torch.manual_seed(draw_seed(parts.seed, draw) >> 1)  # dropout
         self._optimiser.zero_grad(set_to_none=True)
+        inputs = parts.task.prepare(batch.images, batch.labels)
+        rate *= parts.task.rate_scale(inputs)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
         pieces = zip(
-            batch.images.chunk(stage.accumulation),
-            batch.labels.chunk(stage.accumulation),
+            inputs.images.chunk(stage.accumulation),
+            inputs.labels.chunk(stage.accumulation),
             strict=True,
         )
+        if batch.begins:
+            self._carried = None
         losses = [
-            self._backward(images, labels, number == stage.accumulation)
-            for number, (images, labels) in enumerate(pieces, 1)
+            self._backward(Inputs(*piece), number == stage.accumulation)
+            for number, piece in enumerate(pieces, 1)
         ]
         norm, finite = take_step(self._optimiser, self._scaler, parts.network, stage.optimiser.clip)
-        if finite and self._average is not None:
+        if finite and isinstance(self._average, AveragedModel):
+            self._average.update_parameters(parts.network)
+        elif finite and self._average is not None:
             self._average.update(parts.network, step=self.step + 1)
         self._bad.count(finite, "training", self.step, parts.network)
         loss = torch.stack(losses).sum()
@@ -134,16 +147,18 @@ class Fit:
             "train/bad_steps": self._bad.total,
         }
 
-    def _backward(self, images: Tensor, labels: Tensor, last: bool) -> Tensor:
+    def _backward(self, inputs: Inputs, last: bool) -> Tensor:
         """Adds the gradients of a part of the batch and returns its share of the loss."""
-        parts = self.parts
-        inputs = parts.task.prepare(images, labels)
+        parts, task = self.parts, self.parts.task
         with self._without_sync(last):
             with precision.autocast(parts.precision, parts.process.device):
-                logits = self._forward(inputs.images)
-            loss = parts.task.loss(logits, inputs.labels) / parts.stage.accumulation
-            self._scaler.scale(loss).backward()
-        self._watch(logits.detach(), inputs.labels)
+                output = task.run(self._forward, inputs, state=self._carried)
+            loss = task.loss(output, inputs.labels) / parts.stage.accumulation
+            whole = loss + task.regularisation(output) / parts.stage.accumulation
+            self._scaler.scale(whole).backward()
+        self._carried = task.carried(output)
+        with torch.no_grad():
+            task.watch(self._metric, output, inputs.labels)
         return loss.detach().clone()
 
     def _without_sync(self, last: bool) -> AbstractContextManager[None]:
@@ -151,14 +166,6 @@ class Fit:
         if last or not isinstance(self._forward, DistributedDataParallel):
             return nullcontext()
         return self._forward.no_sync()
-
-    @torch.no_grad()
-    def _watch(self, logits: Tensor, labels: Tensor) -> None:
-        """Counts a part of the pixels, or all images, for the running figure of the epoch."""
-        if labels.ndim == 3:
-            grid = (..., slice(None, None, METRIC_GRID), slice(None, None, METRIC_GRID))
-            logits, labels = logits[grid], labels[grid]
-        self.parts.task.count(self._metric, logits, labels)
 
     def _end_epoch(self, run: Run) -> Metrics:
         """Closes an epoch: its training figure and, when it is time, the validation."""
@@ -171,9 +178,23 @@ class Fit:
             return metrics
         figures = validate(self.network, parts, parts.data.validation)
         self.history.append({"epoch": epoch, **figures})
+        self._begin_average()
         if self.best["epoch"] == epoch and parts.process.main:
             self._best_file = save_weights(run.folder / BEST, self.network, parts.model_card)
         return metrics | {f"val/{name}": value for name, value in figures.items()}
+
+    def _begin_average(self) -> None:
+        """Averages the weights from now on if nothing got better for long (NT-ASGD)."""
+        task, patience = self.parts.task, self.parts.stage.average_after
+        merits = [task.figure.merit(row[task.headline]) for row in self.history]
+        if not patience or self._average is not None or len(merits) <= patience:
+            return
+        if merits[-1] < max(merits[:-patience]):
+            self._average = AveragedModel(self.parts.network)
+
+    def _averaged(self) -> int:
+        """Steps in the plain average of the weights."""
+        return int(self._average.n_averaged) if isinstance(self._average, AveragedModel) else 0
 
     def _overdue(self) -> bool:
         """Whether a checkpoint is due. All processes take part in it, so one clock rules."""
@@ -227,6 +248,8 @@ class Fit:
             "counts": self._metric.joined().counts.cpu(),
             "network": self.parts.network.state_dict(),
             "average": self._average.module.state_dict() if self._average else {},
+            "averaged": self._averaged(),
+            "carried": [tensor.cpu() for tensor in self._carried or ()],
             "optimiser": self._optimiser.state_dict(),
             "scaler": self._scaler.state_dict(),
         }
@@ -245,8 +268,13 @@ class Fit:
                 "put them back to resume, or start a new run"
             )
         self.parts.network.load_state_dict(state["network"])
+        if state["averaged"]:
+            self._average = AveragedModel(self.parts.network)
+            self._average.n_averaged.fill_(state["averaged"])
         if self._average is not None:
             self._average.module.load_state_dict(state["average"])
+        device = self.parts.process.device
+        self._carried = tuple(tensor.to(device) for tensor in state["carried"]) or None
         restore_optimiser(self._optimiser, state["optimiser"])
         if state["scaler"]:  # empty when the stage has gone on without fp16 until now
             self._scaler.load_state_dict(state["scaler"])

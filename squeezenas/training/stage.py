@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.retrain_config import RetrainConfig, Stage
-from squeezenas.data.decode import read_sample, require_whole
-from squeezenas.data.frames import (
-    Frame,
-    Sample,
-    assert_disjoint,
-    require_different_stems,
-    samples,
-    with_classes,
+from squeezenas.data.feed import (
+    Part,
+    Stream,
+    complete,
+    fingerprint,
+    read_part,
+    require_disjoint,
+    require_readable,
+    require_whole_frames,
+    steps_per_epoch,
+    training_stream,
 )
-from squeezenas.data.image_transforms import image_evaluation_transform, image_transform
-from squeezenas.data.loaders import TrainingStream, draw_seed
-from squeezenas.data.transforms import EvaluationTransform, training_transform
+from squeezenas.data.frames import require_different_stems
+from squeezenas.data.loaders import draw_seed
 from squeezenas.engine import precision
 from squeezenas.engine.distributed import Process, wait
+from squeezenas.nn.language_network import LanguageNetwork
 from squeezenas.nn.memory_format import channels_last
-from squeezenas.tasks.classification import Classification
-from squeezenas.tasks.segmentation import Segmentation
 from squeezenas.tasks.task import Task
 from squeezenas.training.transfer import StartingWeights, Transfer, transfer
 from squeezenas.zoo.build import build
+from squeezenas.zoo.tasks import make_task
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,14 @@ class StageData:
     """
 
     card: DatasetCard
-    training: Sequence[Sample]
-    validation: Sequence[Sample]
-    report: Sequence[Sample]
+    training: Part
+    validation: Part
+    report: Part
 
     def fingerprint(self) -> str:
         """Changes with the classes and with the training samples, not with where they lie."""
         digest = hashlib.blake2b(repr(self.card.classes).encode(), digest_size=16)
-        for sample in self.training:
-            digest.update(sample.stem.encode() + b"\0")
+        digest.update(fingerprint(self.training))
         return digest.hexdigest()
 
 
@@ -83,7 +83,7 @@ class StageParts:
     process: Process
     precision: str
     data: StageData
-    stream: TrainingStream
+    stream: Stream
     task: Task
     network: nn.Module
     seed: int
@@ -97,8 +97,8 @@ class StageParts:
     @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps an epoch."""
-        return self.stage.steps_per_epoch or max(
-            1, len(self.data.training) // self.stage.batch_size
+        return self.stage.steps_per_epoch or steps_per_epoch(
+            self.stream, self.data.training, self.stage.batch_size
         )
 
     @property
@@ -110,16 +110,8 @@ class StageParts:
     def model_card(self) -> ModelCard:
         """The network as this stage trains it: with its classes and task, not yet any weights."""
         card = self.data.card
-        trained = {"classes": card.classes, "dataset": card.name, "task": card.task}
         unknown: dict[str, Any] = {"weights": None, "costs": None, "published": {}, "training": {}}
-        return self.config.models.model_copy(update=trained | unknown)
-
-    @property
-    def evaluation_transform(self) -> EvaluationTransform | None:
-        """What a scored image goes through; None: it is scored as it is."""
-        if self.data.card.task == "classification":
-            return image_evaluation_transform(self.stage.crop)
-        return None
+        return _at_scale(self.config, card).model_copy(update={"dataset": card.name, **unknown})
 
 
 def read_data(config: RetrainConfig, process: Process) -> dict[str, StageData]:
@@ -139,30 +131,23 @@ def read_data(config: RetrainConfig, process: Process) -> dict[str, StageData]:
     if process.main:  # draws generated data sets and masks, once
         found = {name: _stage_data(config, name) for name in config.regime.stages}
         for data in found.values():
-            _require_whole_frames(data)
+            for part in (data.training, data.validation, data.report):
+                require_whole_frames(part)
     wait()
     found = found or {name: _stage_data(config, name) for name in config.regime.stages}
     for data in found.values():
         for part in (data.training, data.validation, data.report):
-            read_sample(part[0], data.card)
+            require_readable(part, data.card)
     return found
 
 
-def _require_whole_frames(data: StageData) -> None:
-    """Refuses truncated frames; millions of images for classification are not opened for it."""
-    for sample in {*data.training, *data.validation, *data.report}:
-        if isinstance(sample, Frame):
-            require_whole(sample.image)
-            require_whole(sample.mask)
-
-
 def _stage_data(config: RetrainConfig, name: str) -> StageData:
-    stage, card = config.regime.stages[name], with_classes(config.datasets[name])
-    training, validation = samples(card, "train"), samples(card, stage.validation)
-    report = samples(card, stage.report) if stage.report else validation
+    stage, card = config.regime.stages[name], complete(config.datasets[name])
+    training, validation = read_part(card, "train"), read_part(card, stage.validation)
+    report = read_part(card, stage.report) if stage.report else validation
     for part in {stage.validation: validation, stage.report: report}.values():
-        assert_disjoint(training, part)
-    if card.task == "segmentation":
+        require_disjoint(training, part)
+    if card.task == "segmentation" and not isinstance(report, Tensor):
         require_different_stems(report, card)
     return StageData(card, training, validation, report)
 
@@ -189,17 +174,13 @@ def build_stage(
     stage, card = config.regime.stages[name], data.card
     seed = draw_seed(config.seed, list(config.regime.stages).index(name)) >> 1
     arithmetic = precision.resolve(stage.precision, process.device)
-    classifies = card.task == "classification"
-    task = (Classification if classifies else Segmentation)(card, process, stage.loss)
-    transform = (
-        image_transform(stage.image_augmentation, stage.crop, card)
-        if classifies
-        else training_transform(stage.augmentation, stage.crop, card)
-    )
+    task = make_task(card, process, stage.loss, stage.bptt)
     random.seed(seed)  # nothing here draws from these two; what the user plugs in may
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-    network = build(config.models.model_copy(update={"task": card.task}), card.num_classes)
+    network = build(_at_scale(config, card), card.num_classes)
+    if isinstance(network, LanguageNetwork):
+        network.dropout = stage.dropout
     report = transfer(network, weights, card.classes) if weights else None
     return StageParts(
         name=name,
@@ -207,20 +188,30 @@ def build_stage(
         process=process,
         precision=arithmetic,
         data=data,
-        stream=TrainingStream(
-            data.training,
-            card,
-            transform,
-            stage.batch_size,
-            seed,
-            config.workers,
-            process.rank,
-            process.world_size,
-            config.cache,
+        stream=training_stream(
+            data.training, card, stage, seed, process, config.workers, config.cache,
             config.cache_folder,
         ),
         task=task,
         network=channels_last(network.to(process.device)).train(),
         seed=seed,
         transfer=report,
+    )  # fmt: skip
+
+
+def _at_scale(config: RetrainConfig, card: DatasetCard) -> ModelCard:
+    """The network as it is trained on a data set: its task, its classes, its sizes."""
+    network = config.models
+    if card.task == "language" and network.task != "language":
+        raise ValueError(f"{network.name} is for {network.task}, and {card.name} is a text")
+    speaks = card.task == "language"
+    if speaks and any(stage.accumulation > 1 for stage in config.regime.stages.values()):
+        raise ValueError("accumulation divides images, and a text has an order; leave it at 1")
+    return network.model_copy(
+        update={
+            "task": card.task,
+            "classes": () if speaks else card.classes,
+            "words": card.num_classes if speaks else None,
+            "scale": {**network.scale, **config.regime.scale},
+        }
     )

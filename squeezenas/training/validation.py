@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import nn
 
-from squeezenas.data.decode import read_sample
-from squeezenas.data.frames import Sample
-from squeezenas.data.loaders import evaluation_batches
+from squeezenas.data.feed import SCORED_COLUMNS, Part, scoring_batches
 from squeezenas.training.stage import StageParts
-from squeezenas.zoo.scoring import BATCH_PIXELS, score
+from squeezenas.zoo.scoring import score
 
 
-def validate(network: nn.Module, parts: StageParts, samples: Sequence[Sample]) -> dict[str, float]:
-    """Figures of the stage's task on samples of its data set, the same in every process.
+def validate(
+    network: nn.Module, parts: StageParts, part: Part, columns: int = SCORED_COLUMNS
+) -> dict[str, float]:
+    """Figures of the stage's task on a part of its data set, the same in every process.
 
     Args:
         network: what is scored; it is not changed.
         parts: the stage.
-        samples: what it is scored on.
+        part: what it is scored on.
+        columns: of a text: 1 is exact, more are faster.
 
     Raises:
         OSError, ValueError: a file cannot be used; names it.
     """
-    card, process, transform = parts.data.card, parts.process, parts.evaluation_transform
-    size = parts.stage.crop if transform else read_sample(samples[0], card)[0].shape
-    batches = evaluation_batches(
-        samples,
-        card,
-        max(1, BATCH_PIXELS // (size[0] * size[1])),
-        parts.config.workers,
-        process.rank,
-        process.world_size,
-        transform,
+    batches = scoring_batches(
+        part, parts.data.card, parts.stage, parts.process, parts.config.workers, columns
     )
     return parts.task.figures(score(network, batches, parts.task, parts.precision))

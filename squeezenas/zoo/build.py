@@ -12,7 +12,7 @@ from torch import nn
 
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.registry import Registry
-from squeezenas.core.space import spaces
+from squeezenas.core.space import make_space
 from squeezenas.nn.batch_norm import joined_batch_norms
 
 NamedNetwork = Callable[[str, int, bool], nn.Module]
@@ -35,7 +35,7 @@ def build(card: ModelCard, classes: int | None = None) -> nn.Module:
         ValueError: the space, an option, the network or its backbone is unknown, or there are too
             few or many options; names the card.
     """
-    classes = len(card.classes) if classes is None else classes
+    classes = card.outputs if classes is None else classes
     classifies = card.task == "classification"
     try:
         if card.network is not None:
@@ -44,9 +44,10 @@ def build(card: ModelCard, classes: int | None = None) -> nn.Module:
             return joined_batch_norms(named)
         assert card.space is not None
         assert card.head is not None
-        space = spaces[card.space]()
-        return space.network(
-            space.read(card.architecture), classes, "classifier" if classifies else card.head
-        )
+        space = make_space(card.space, card.scale)
+        head = "classifier" if classifies else card.head
+        if head not in space.heads:
+            raise ValueError(f"head {head}: networks of {space.name} end in {space.heads[0]}")
+        return space.network(space.read(card.architecture), classes, head)
     except ValueError as error:
         raise ValueError(f"model card {card.name}: {error}") from error

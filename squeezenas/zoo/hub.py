@@ -104,7 +104,7 @@ def _page(card: ModelCard) -> str:
         f"{name.replace('_', ' ').replace('iou', 'IoU')}, %": score
         for name, score in sorted(card.published.items())
     }
-    if card.costs:
+    if card.costs and card.costs.resolution:
         height, width = card.costs.resolution
         rows |= {
             f"GMACs at {height}x{width}": card.costs.gmacs,

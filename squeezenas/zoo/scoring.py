@@ -16,8 +16,6 @@ from squeezenas.engine import precision
 from squeezenas.nn.fold import folded
 from squeezenas.tasks.task import Task
 
-BATCH_PIXELS = 1 << 21  # one Cityscapes frame
-
 
 @torch.inference_mode()
 def score(network: nn.Module, batches: Iterable[Batch], task: Task, arithmetic: str) -> Any:
@@ -29,12 +27,13 @@ def score(network: nn.Module, batches: Iterable[Batch], task: Task, arithmetic: 
         task: counts.
         arithmetic: fp32, bf16 or fp16.
     """
-    scored, metric = folded(network), task.metric()
+    scored, metric, state = folded(network), task.metric(), None
     for batch in batches:
         inputs = task.prepare(batch.images, batch.labels)
         with precision.autocast(arithmetic, task.process.device):
-            logits = scored(inputs.images)
-        task.count(metric, logits, inputs.labels)
+            output = task.run(scored, inputs, state=None if batch.begins else state)
+        state = task.carried(output)
+        task.count(metric, output, inputs.labels)
     return metric.joined()
 
 

@@ -18,7 +18,7 @@ from tests.search.toy import ToySpace, arguments
 @pytest.fixture
 def without_pictures(monkeypatch):
     """They take most of the time of so short a search."""
-    monkeypatch.setattr(outcome, "_draw", lambda *_: None)
+    monkeypatch.setattr(outcome, "draw_search", lambda *_: None)
     monkeypatch.setattr(outcome, "draw_overlays", lambda *_: None)
 
 

@@ -12,13 +12,13 @@ import torch
 
 from squeezenas.cli import outcome
 from squeezenas.cli.main import main
-from squeezenas.search.splits import search_frames
+from squeezenas.search.splits import search_parts
 from tests.search.toy import arguments, config, streets
 
 
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
-    monkeypatch.setattr(outcome, "_draw", lambda *_: None)
+    monkeypatch.setattr(outcome, "draw_search", lambda *_: None)
     monkeypatch.setattr(outcome, "draw_overlays", lambda *_: None)
 
 
@@ -106,7 +106,7 @@ def test_a_damaged_image_on_the_way_is_repaired_and_the_run_goes_on(copied, tmp_
     *_, root = copied
     words = arguments(tmp_path, root)
     wanted = config(tmp_path, root)
-    image = search_frames(wanted.datasets, wanted.regime.select).weights[1].image
+    image = search_parts(wanted.datasets, wanted.regime.select).weights[1].image
     whole = image.read_bytes()
     image.write_bytes(whole[:100] + whole[-100:])
     assert main(["search", *words]) == 2

@@ -136,7 +136,7 @@ def test_a_found_network_is_retrained_without_naming_it(tmp_path, capsys, withou
     from squeezenas.cli import outcome
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(outcome, "_draw", lambda *_: None)
+    patch.setattr(outcome, "draw_search", lambda *_: None)
     patch.setattr(outcome, "draw_overlays", lambda *_: None)
     searched = ["regime.epochs=1", "regime.warmup_epochs=0", "name=found"]
     assert main(["search", *toy_search.arguments(tmp_path, *searched)]) == 0
@@ -196,7 +196,7 @@ def test_dry_run_makes_nothing(tmp_path, capsys, repository):
     before = sorted(tmp_path.iterdir())
     assert main(["train", "--dry-run", *words]) == 0
     said = capsys.readouterr().out
-    assert "\none: batch 4 of 32x64 in fp32 on cpu, 4 steps\n" in f"\n{said}"
+    assert "\none: 4 images 32x64 in fp32 on cpu, 4 steps\n" in f"\n{said}"
     assert "\ntwo: batch 4 of 32x64" in said
     assert "weights of stage one: 72 tensors loaded (stem 6, units 54, head 12)" in said
     for text in ("step  ", "peak memory", "GiB", "whole training: ", "no run folder was made"):

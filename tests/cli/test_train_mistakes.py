@@ -145,7 +145,7 @@ def test_a_run_is_neither_overwritten_nor_resumed_as_another(trained, capsys):
 
 
 def test_a_search_is_not_resumed_by_train(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(outcome, "_draw", lambda *_: None)
+    monkeypatch.setattr(outcome, "draw_search", lambda *_: None)
     monkeypatch.setattr(outcome, "draw_overlays", lambda *_: None)
     words = ["regime.epochs=1", "regime.warmup_epochs=0"]
     assert main(["search", *toy_search.arguments(tmp_path, *words)]) == 0

@@ -22,8 +22,16 @@ def rows(table):
 def test_list_and_show(zoo, capsys):
     code, out, _ = ran(capsys, "list")
     assert code == 0
-    assert rows(out)[NAME] == ["3.01", "0.278", "66.77", "not", "downloaded"]
-    assert rows(out)["squeezenas_lat_xlarge"] == ["32.73", "3.059", "75.06", "not", "downloaded"]
+    assert rows(out)[NAME] == ["3.01", "0.278", "IoU", "66.77", "%", "not", "downloaded"]
+    assert rows(out)["squeezenas_lat_xlarge"] == [
+        "32.73",
+        "3.059",
+        "IoU",
+        "75.06",
+        "%",
+        "not",
+        "downloaded",
+    ]
     assert rows(out)["baseline_deeplabv3_resnet18"] == ["164.96", "15.904", "-", "none"]
     load_weights(zoo.card, zoo.home)
     assert rows(ran(capsys, "list")[1])[NAME][-1] == "downloaded"

@@ -1,14 +1,9 @@
 import pytest
 from pydantic import ValidationError
 
-from squeezenas.core.config import (
-    ArchitectureOptimiser,
-    Augmentation,
-    Cost,
-    SearchRegime,
-    Select,
-    Temperature,
-)
+from squeezenas.core.config import Augmentation
+from squeezenas.core.search_config import Cost, SearchRegime, Select
+from squeezenas.core.strategy_config import ArchitectureOptimiser, Temperature
 
 COST = {"target": 3.0, "resolution": [1024, 2048]}
 REGIME = {"space": "s", "cost": COST, "epochs": 4, "batch_size": 2, "crop": [64, 96]}

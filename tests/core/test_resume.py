@@ -19,7 +19,7 @@ def test_differences_are_dotted_keys():
     a = load_search(["name=a"])
     b = load_search(["name=a", "regime.cost.target=0.07", "wandb.tags=[x]", "regime.crop=[64,64]"])
     assert differences(a, a) == []
-    assert differences(a, b) == ["wandb.tags", "regime.cost.target", "regime.crop"]
+    assert differences(a, b) == ["wandb.tags", "regime.crop", "regime.cost.target"]
 
 
 def test_saved_configuration_comes_back(run):

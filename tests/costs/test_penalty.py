@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from squeezenas.core.architecture import Choice
-from squeezenas.core.config import Cost
+from squeezenas.core.search_config import Cost
 from squeezenas.costs.penalty import Penalty
 from squeezenas.costs.table import CostTable
 

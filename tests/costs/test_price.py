@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from squeezenas.core.config import Cost
+from squeezenas.core.search_config import Cost
 from squeezenas.core.space import spaces
 from squeezenas.costs import latency, latency_table, price
 from squeezenas.costs.price import cost_table

@@ -39,13 +39,13 @@ def test_folders_and_classes_must_agree(photos: DatasetCard) -> None:
     with pytest.raises(ValueError, match=r"1 class folder.* not among the 2 classes .*: n03 is"):
         samples(few, "train")
     many = photos.model_copy(update={"classes": ("n01", "n02", "n03", "n04")})
-    with pytest.raises(ValueError, match=r"no folder for 1 of 4 classes, 'n04' the first"):
+    with pytest.raises(ValueError, match=r"no image of 1 of 4 classes, 'n04' the first"):
         samples(many, "train")
     (photos.root / "val" / "n03").rename(photos.root / "val" / "n09")
     with pytest.raises(ValueError, match=r"val has 1 class folder.* train split\): n09"):
         samples(photos, "val")
     shutil.rmtree(photos.root / "val" / "n09")
-    with pytest.raises(ValueError, match=r"split 'val' .* no folder for 1 of 3 classes, 'n03'"):
+    with pytest.raises(ValueError, match=r"split 'val' .* no image of 1 of 3 classes, 'n03'"):
         samples(photos, "val")
 
 

@@ -1,6 +1,8 @@
 import pickle
 import random
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import ValidationError
+from scipy.stats import chisquare
 
 from squeezenas.core.config import ImageAugmentation
 from squeezenas.core.dataset_card import DatasetCard
@@ -77,6 +80,77 @@ def test_erasing_paints_one_rectangle_in_the_mean_colour(photos: DatasetCard) ->
     assert max(shares) < 0.35
 
 
+SMALL = RNG.integers(1, 256, (32, 32, 3), np.uint8)  # no black pixel
+PADDED = {"padding": 4, "colour": 0.0}
+
+
+def test_padding_gives_every_window_of_the_padded_image_alike(photos: DatasetCard) -> None:
+    augment = image_transform(ImageAugmentation(**PADDED), (32, 32), photos)
+    bordered = np.pad(SMALL, ((4, 4), (4, 4), (0, 0)))
+    windows = {
+        bordered[top : top + 32, left : left + 32][:, ::step].tobytes(): (top, left, step)
+        for top in range(9)
+        for left in range(9)
+        for step in (1, -1)
+    }
+    counts: Counter[tuple[int, int, int]] = Counter()
+    for seed in range(8100):
+        image, label = augment(SMALL, LABEL, seed)
+        assert label is LABEL
+        counts[windows[image.tobytes()]] += 1
+    assert len(counts) == 162
+    chance = chisquare(list(counts.values())).pvalue
+    assert chance > 1e-3, "the windows are not drawn alike"
+
+
+def test_padding_takes_other_crops_and_probabilities(photos: DatasetCard) -> None:
+    never = image_transform(ImageAugmentation(**PADDED, flip=0.0), (16, 40), photos)
+    bordered = np.pad(SMALL, ((4, 4), (4, 4), (0, 0)))
+    windows = [bordered[top : top + 16].tobytes() for top in range(25)]
+    found = {windows.index(never(SMALL, LABEL, seed)[0].tobytes()) for seed in range(400)}
+    assert found == set(range(25))
+    large = image_transform(ImageAugmentation(**PADDED), (64, 64), photos)
+    with pytest.raises(ValueError, match=r"32x32, which padding 4 does not bring .* crop 64x64"):
+        large(SMALL, LABEL, 0)
+
+
+def test_padded_images_take_colour_and_erasing_too(photos: DatasetCard) -> None:
+    policy = ImageAugmentation(padding=4, flip=0.0, auto_augment="original-mstd0.5", erase=0.5)
+    augment = image_transform(policy, (32, 32), photos)
+    images = [augment(SMALL, LABEL, seed)[0] for seed in range(8)]
+    assert {image.shape for image in images} == {(32, 32, 3)}
+    np.testing.assert_array_equal(
+        images[3], pickle.loads(pickle.dumps(augment))(SMALL, LABEL, 3)[0]
+    )
+
+
+@pytest.mark.parametrize("more", [PADDED, WHOLE])
+def test_cutout_is_a_square_around_a_pixel_of_the_image(
+    photos: DatasetCard, more: dict[str, Any]
+) -> None:
+    grey = photos.model_copy(update={"mean": (0.5, 0.25, 0.75)})
+    white = np.full((32, 32, 3), 255, np.uint8)
+    augment = image_transform(ImageAugmentation(**more, cutout=16), (32, 32), grey)
+    rows: Counter[int] = Counter()
+    for seed in range(2000):
+        painted = (augment(white, LABEL, seed)[0] == (128, 64, 191)).all(2)
+        lines, columns = np.flatnonzero(painted.any(1)), np.flatnonzero(painted.any(0))
+        assert painted.sum() == len(lines) * len(columns)
+        assert min(len(lines), len(columns)) >= 8
+        assert max(len(lines), len(columns)) <= 16
+        rows[len(lines)] += 1
+    assert (white == 255).all()
+    # Of the 32 rows that the centre may be in, 17 leave the square whole.
+    assert rows[16] / 2000 == pytest.approx(17 / 32, abs=0.05)
+    assert min(rows) == 8
+
+
+def test_an_image_in_the_size_of_the_crop_is_shown_as_it_is() -> None:
+    shown, label = image_evaluation_transform((32, 32))(SMALL, LABEL)
+    assert shown is SMALL
+    assert label is LABEL
+
+
 @pytest.mark.parametrize("side", [32, 64, 100])
 @pytest.mark.parametrize("size", [(90, 120), (121, 77), (80, 80)])
 def test_evaluation_equals_torchvision(side: int, size: tuple[int, int]) -> None:
@@ -107,6 +181,8 @@ def test_an_oblong_evaluation_crop_is_filled(photos: DatasetCard) -> None:
         {"scale": (0.5, 0.2)},
         {"scale": (0.5, 1.5)},
         {"ratio": (0, 1)},
+        {"padding": -1},
+        {"cutout": -1},
     ],
 )
 def test_slips_are_told_before_any_work(change: dict[str, object]) -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from squeezenas.core.config import Optimiser
 from squeezenas.core.retrain_config import StageOptimiser
+from squeezenas.core.search_config import Optimiser
 from squeezenas.engine.optim import learning_rate, optimiser, restore_optimiser, timm_optimiser
 from squeezenas.engine.torchvision_import import import_torchvision
 

@@ -6,7 +6,7 @@ from squeezenas.nn.depthwise import depthwise, depthwise_gradients
 
 CASES = [
     (kernel, stride, dilation, size)
-    for kernel in (3, 5)
+    for kernel in (3, 5, 7)
     for stride in (1, 2)
     for dilation in (1, 2)
     for size in ((6, 8), (7, 5), (6, 7))

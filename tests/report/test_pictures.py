@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
+from squeezenas.core.figures import FIGURES
 from squeezenas.report.architecture import draw_architecture
 from squeezenas.report.curves import draw_curves
 from squeezenas.report.overlays import draw_overlays
+from squeezenas.report.pareto import Point as Candidate
 from squeezenas.report.pareto import draw_pareto
 from squeezenas.report.probabilities import draw_probabilities
 from squeezenas.report.tradeoff import Point, draw_tradeoff, front
@@ -73,14 +75,15 @@ def test_probabilities_take_one_epoch_and_missing_options(tmp_path: Path) -> Non
         draw_probabilities(tmp_path / "p.png", history, OPTIONS, KEYS[:4])
 
 
-def candidate(cost: float, miou: float, kind: str, chosen: bool = False) -> dict[str, Any]:
-    return {"cost": cost, "miou": miou, "kind": kind, "chosen": chosen, "on_front": chosen}
+def candidate(cost: float, miou: float, kind: str, chosen: bool = False) -> Candidate:
+    return Candidate(cost, miou, kind, chosen, chosen)
 
 
 def test_pareto_rings_the_chosen_one(tmp_path: Path) -> None:
     others = [candidate(1.0, 0.3, "sampled"), candidate(2.0, 0.4, "random")]
-    draw_pareto(tmp_path / "a.png", others, 3.0, "GMACs")
-    draw_pareto(tmp_path / "b.png", [*others, candidate(3, 0.5, "argmax", True)], 3.0, "GMACs")
+    draw_pareto(tmp_path / "a.png", others, 3.0, "GMACs", FIGURES["miou"])
+    chosen = candidate(3, 0.5, "argmax", True)
+    draw_pareto(tmp_path / "b.png", [*others, chosen], None, "GMACs", FIGURES["miou"])
     assert count(pixels(tmp_path / "a.png"), VERMILION) == 0
     assert count(pixels(tmp_path / "b.png"), VERMILION) > 50
 

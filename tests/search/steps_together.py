@@ -31,11 +31,13 @@ def steps(folder: Path, case: str) -> None:
     weight_batches, architecture_batches = (stream.batches() for stream in parts.streams)
     metrics = []
     for _ in range(STEPS):
-        metrics.append(searching.learn_architecture(next(architecture_batches)))
-        metrics.append(searching.learn_weights(next(weight_batches), held_out=True))
+        batch = next(weight_batches)
+        step = searching.architecture_step(next(architecture_batches), batch)
+        metrics.append(searching.learn_architecture(step))
+        metrics.append(searching.learn_weights(batch, held_out=True))
         searching.step += 1
     result = parts.strategy.result()
-    miou = InheritedWeights(parts).miou(result, "report")
+    miou = InheritedWeights(parts).figure(result, "report")
     state = searching.state_dict()  # joins the confusion matrices, so every process takes part
     if process.main:
         name = f"{case}-{process.world_size}.pt"

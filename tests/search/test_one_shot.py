@@ -78,7 +78,7 @@ def test_the_convolutions_alone_learn_in_the_warm_up(tmp_path):
 def test_an_architecture_step_leaves_the_weights_alone(searching):
     before = weights(searching)
     batch = next(searching.parts.streams[1].batches())
-    searching.learn_architecture(batch)
+    searching.learn_architecture(searching.architecture_step(batch, batch))
     assert all(torch.equal(before[key], tensor) for key, tensor in weights(searching).items())
     assert all(p.requires_grad and p.grad is None for p in searching.parts.supernet.parameters())
 
@@ -98,7 +98,8 @@ def test_a_bad_step_moves_nothing(searching, monkeypatch):
     spoil(searching, monkeypatch, lambda call: True)
     before = weights(searching)
     searching.learn_weights(next(searching.parts.streams[0].batches()), held_out=True)
-    assert searching.learn_architecture(next(searching.parts.streams[1].batches())) == {}
+    batch = next(searching.parts.streams[1].batches())
+    assert searching.learn_architecture(searching.architecture_step(batch, batch)) == {}
     assert all(torch.equal(before[key], tensor) for key, tensor in weights(searching).items())
     assert all((logits == 0).all() for logits in searching.parts.strategy.logits.values())
     assert searching.parts.penalty.multiplier == 0.1
@@ -167,8 +168,8 @@ def test_scores_are_the_same_each_time_and_leave_no_trace(searching):
     before = {key: tensor.clone() for key, tensor in parts.supernet.state_dict().items()}
     random_state = torch.get_rng_state()
     scorer = InheritedWeights(parts)
-    scores = [scorer.miou(architecture, "report") for _ in range(2)]
-    scores.append(InheritedWeights(parts).miou(architecture, "report"))
+    scores = [scorer.figure(architecture, "report") for _ in range(2)]
+    scores.append(InheritedWeights(parts).figure(architecture, "report"))
     assert 0 < scores[0] < 1
     assert len(set(scores)) == 1
     assert torch.equal(torch.get_rng_state(), random_state)

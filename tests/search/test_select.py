@@ -4,11 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from squeezenas.core.figures import FIGURES
 from squeezenas.engine.distributed import Process
-from squeezenas.search.select import Candidate, Selection, as_rows, propose, select
+from squeezenas.search.select import Candidate, Selection, as_rows, select
 from squeezenas.search.setup import build
 from tests.search.toy import ToySpace, config
 
+MIOU = FIGURES["miou"]
 ALONE = Process(0, 1, torch.device("cpu"))
 
 
@@ -32,12 +34,12 @@ def miou(architecture, part="selection"):
 
 
 def test_all_proposals_differ_and_meet_the_budget(search):
-    pairs = propose(search)
-    kinds = [kind for kind, _ in pairs]
-    assert kinds == ["argmax"] + ["sampled"] * 8 + ["random"] * 5
-    assert len({architecture for _, architecture in pairs}) == 14
-    assert all(search.cost.of(architecture) <= 0.003 for _, architecture in pairs)
-    assert propose(search) == pairs
+    found = select(search, miou)
+    kinds = [row.kind for row in found.candidates]
+    assert [kinds.count(kind) for kind in ("argmax", "sampled", "random")] == [1, 8, 5]
+    assert len({row.architecture for row in found.candidates}) == 14
+    assert all(search.cost.of(row.architecture) <= 0.003 for row in found.candidates)
+    assert select(search, miou) == found
 
 
 def test_a_decided_strategy_gives_fewer_candidates(search):
@@ -48,7 +50,7 @@ def test_a_decided_strategy_gives_fewer_candidates(search):
             for key, logits in search.strategy.logits.items():
                 saved[key] = logits.clone()
                 logits.copy_(one[key])
-        kinds = [kind for kind, _ in propose(search)]
+        kinds = sorted(row.kind for row in select(search, miou).candidates)
     finally:
         with torch.no_grad():
             for key, logits in search.strategy.logits.items():
@@ -56,15 +58,36 @@ def test_a_decided_strategy_gives_fewer_candidates(search):
     assert kinds == ["argmax"] + ["random"] * 5
 
 
+def test_a_proposal_hears_its_score(search):
+    heard = []
+
+    def candidates(rng):
+        while True:
+            architecture = search.space.sample(rng)
+            if search.cost.of(architecture) <= 0.003:
+                heard.append((architecture, (yield architecture)))
+
+    from dataclasses import replace
+
+    class Told(type(search.strategy)):
+        def candidates(self, rng):
+            return candidates(rng)
+
+    told = Told(search.space, search.config.regime.strategy, 0, "cpu")
+    select(replace(search, strategy=told), miou)
+    assert len(heard) == 8
+    assert all(score == miou(architecture) for architecture, score in heard)
+
+
 def test_the_best_learned_network_is_chosen_and_reported(search):
     found = select(search, miou)
     learned = [row for row in found.candidates if row.kind != "random"]
     assert found.chosen.kind != "random"
-    assert found.chosen.miou == max(row.miou for row in learned)
+    assert found.chosen.score == max(row.score for row in learned)
     assert found.chosen.cost <= 0.003
     assert [row.cost for row in found.candidates] == sorted(row.cost for row in found.candidates)
     for row in found.candidates:
-        assert row.miou == miou(row.architecture)
+        assert row.score == miou(row.architecture)
         scored = row.kind == "random" or row == found.chosen
         assert row.report == (miou(row.architecture, "report") if scored else None)
 
@@ -79,7 +102,7 @@ def test_the_paper_scores_once(search):
     keys = ["regime.select.candidates=8", "regime.select.random=5", "regime.cost.target=0.003"]
     found = select(with_keys(search, *keys, "regime.select.protocol=paper"), score)
     assert set(asked) == {"selection"}
-    assert found.chosen.report == found.chosen.miou
+    assert found.chosen.report == found.chosen.score
 
 
 def candidates():
@@ -96,11 +119,11 @@ def test_the_front_is_what_nothing_beats():
         a.architecture
         for a in rows
         if not any(
-            b.cost <= a.cost and b.miou >= a.miou and (b.cost, b.miou) != (a.cost, a.miou)
+            b.cost <= a.cost and b.score >= a.score and (b.cost, b.score) != (a.cost, a.score)
             for b in rows
         )
     }
-    assert Selection(rows, rows[0]).front == wanted
+    assert Selection(rows, rows[0], MIOU).front == wanted
     assert 1 < len(wanted) < len(rows)
 
 
@@ -108,16 +131,25 @@ def test_baseline_is_mean_and_standard_error():
     architecture = ToySpace().architecture([0, 0, 0, 0])
     rows = [Candidate(architecture, "random", 1.0, 0.0, report) for report in (0.1, 0.2, 0.6)]
     rows.append(Candidate(architecture, "argmax", 1.0, 0.9, 0.9))
-    found = Selection(tuple(rows), rows[-1]).baseline()
+    found = Selection(tuple(rows), rows[-1], MIOU).baseline()
     # mean 0.3; variance (0.04 + 0.01 + 0.09) / 2 = 0.07; sqrt(0.07 / 3) = 0.1527525
     assert found == pytest.approx({"mean": 0.3, "standard_error": 0.1527525, "networks": 3})
-    assert Selection(tuple(rows[:1]), rows[0]).baseline() == {}
+    assert Selection(tuple(rows[:1]), rows[0], MIOU).baseline() == {}
 
 
 def test_rows_of_the_table(search):
     found = select(search, miou)
-    rows = as_rows(found, search.space.write)
+    rows = as_rows(found, "miou", search.space.write)
     assert [row["miou"] for row in rows] == sorted((row["miou"] for row in rows), reverse=True)
     (chosen,) = (row for row in rows if row["chosen"])
     picks = search.space.read(chosen["architecture"].split())
     assert picks == found.chosen.architecture
+
+
+def test_lower_perplexity_is_better():
+    a, b = (ToySpace().architecture([0, 0, 0, pick]) for pick in (0, 1))
+    good, bad = Candidate(a, "sampled", 1.0, 60.0), Candidate(b, "sampled", 2.0, 90.0)
+    found = Selection((good, bad), good, FIGURES["perplexity"])
+    assert found.front == {a}
+    rows = as_rows(found, "perplexity", ToySpace().write)
+    assert [row["perplexity"] for row in rows] == [60.0, 90.0]

@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 import torch
 
-from squeezenas.core.config import ArchitectureOptimiser, Strategy, Temperature
-from squeezenas.strategies.base import SearchStep
+from squeezenas.core.strategy_config import ArchitectureOptimiser, Strategy, Temperature
 from squeezenas.strategies.gumbel import Gumbel
 from tests.search.toy import ToySpace
+from tests.strategies.steps import search_step
 
 DRAWS = 4000
 
@@ -37,10 +37,7 @@ def learn(strategy, prefer=1.0, steps=1):
     def cost(path):
         return sum(weights[0].mean() for weights in path.values())
 
-    def gradients(loss, parameters):
-        return list(torch.autograd.grad(loss, parameters))
-
-    step = SearchStep(4, liked, cost, lambda loss, *_: loss, gradients)
+    step = search_step(liked, cost, 4)
     for _ in range(steps):
         metrics = strategy.learn(step)
     return metrics
@@ -122,13 +119,11 @@ def test_learning_moves_towards_what_the_loss_likes():
 def test_a_step_without_finite_gradients_changes_nothing():
     strategy = gumbel()
     before = {key: logits.clone() for key, logits in strategy.logits.items()}
-    step = SearchStep(
-        2,
-        lambda path: path["unit00"].sum(),
-        lambda path: path["unit00"].sum(),
-        lambda loss, *_: loss,
-        lambda loss, parameters: None,
-    )
+
+    def first(path):
+        return path["unit00"].sum()
+
+    step = search_step(first, first, gradients=lambda *_: None)
     assert strategy.learn(step) is None
     assert all(torch.equal(before[key], logits) for key, logits in strategy.logits.items())
 

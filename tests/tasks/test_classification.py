@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from squeezenas.core.config import Loss
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.core.retrain_config import Loss
 from squeezenas.engine.distributed import Process
 from squeezenas.tasks.classification import Classification
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from squeezenas.core.retrain_config import Loss
+from squeezenas.core.config import Loss
 from squeezenas.engine.distributed import Process
 from squeezenas.tasks.segmentation import Segmentation
 from tests.search.toy import config

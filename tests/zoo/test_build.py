@@ -10,7 +10,10 @@ from squeezenas.nn.batch_norm import BatchNorm2d
 from squeezenas.zoo.build import build, networks
 from tests.spaces.published import NETWORKS
 
-NAMES = list(cards("models"))
+TASKS = {name: load_model(name).task for name in cards("models")}
+NAMES = [name for name, task in TASKS.items() if task == "segmentation"]
+CLASSIFYING = [name for name, task in TASKS.items() if task == "classification"]
+SPEAKING = [name for name, task in TASKS.items() if task == "language"]
 
 
 @pytest.fixture(autouse=True)
@@ -146,4 +149,25 @@ def test_architectures_of_another_space(change: dict[str, object], message: str)
 
 
 def test_every_network_has_a_card() -> None:
-    assert set(networks.names()) == {load_model(name).network for name in NAMES} - {None}
+    assert set(networks.names()) == {load_model(name).network for name in TASKS} - {None}
+
+
+@pytest.mark.parametrize("name", CLASSIFYING)
+def test_costs_of_classifiers_are_counted_ones(name: str) -> None:
+    card = load_model(name)
+    with torch.device("meta"):
+        network = build(card)
+    size = card.costs.resolution
+    assert network.eval()(torch.empty(2, 3, *size, device="meta")).shape == (2, len(card.classes))
+    assert gmacs(network, size) == pytest.approx(card.costs.gmacs, rel=0, abs=1e-9)
+    assert parameters(network) == pytest.approx(card.costs.parameters_millions, rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", SPEAKING)
+def test_language_networks_are_built(name: str) -> None:
+    card = load_model(name)
+    with torch.device("meta"):
+        network = build(card)
+        output = network.eval()(torch.zeros(3, 2, dtype=torch.int64))
+    assert output.logits.shape == (3, 2, card.words)
+    assert parameters(network) == pytest.approx(card.costs.parameters_millions, rel=0, abs=1e-9)

@@ -1,0 +1,159 @@
+"""CIFAR-10 and CIFAR-100 as released: pickled batches of 32x32 images (Krizhevsky, 2009).
+
+The images of a batch are rows of one array. Here each has a path of its own, `<batch>/00017`, so
+that whatever reads images by their paths reads these too.
+
+A pickle is a program: only the words that plain data and arrays need are understood, so that a
+stranger's batch runs nothing.
+"""
+
+from __future__ import annotations
+
+import _codecs
+import functools
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 32
+"""Height and width of an image in pixels."""
+
+LABELS = ("labels", "fine_labels")
+"""Where CIFAR-10 and CIFAR-100 keep the classes of a batch."""
+CLASSES = {"batches.meta": "label_names", "meta": "fine_label_names"}
+"""Where they keep the names of the classes: file and key."""
+
+_RECONSTRUCT = np.empty(0).__reduce__()[0]
+WORDS = {
+    "numpy.core.multiarray._reconstruct": _RECONSTRUCT,
+    "numpy._core.multiarray._reconstruct": _RECONSTRUCT,
+    "numpy.ndarray": np.ndarray,
+    "numpy.dtype": np.dtype,
+    "_codecs.encode": _codecs.encode,
+}
+
+
+class ImageBatch(NamedTuple):
+    """Images `(N, 32, 32, 3)` RGB, not to be written to, and the class of each."""
+
+    images: NDArray[np.uint8]
+    labels: tuple[int, ...]
+
+
+def image_path(batch: Path, row: int) -> Path:
+    """The path that the image in this row of a batch goes by."""
+    return batch / f"{row:05d}"
+
+
+def batch_of(path: Path) -> Path | None:
+    """The batch that an image's path leads into; None for an image with a file of its own."""
+    return path.parent if path.parent.is_file() else None
+
+
+def read_row(path: Path) -> NDArray[np.uint8]:
+    """An image of a batch as RGB, `(32, 32, 3)`, not to be written to.
+
+    Raises:
+        OSError: the batch cannot be read.
+        ValueError: the batch is damaged, or has no such row.
+    """
+    images = read_batch(path.parent).images
+    if not path.name.isdecimal() or int(path.name) >= len(images):
+        raise ValueError(f"{path.parent} has {len(images)} images and none named {path.name!r}")
+    return images[int(path.name)]
+
+
+def read_batch(path: Path) -> ImageBatch:
+    """The images and classes of a batch; kept, so that reading image after image is quick.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is damaged, holds more than data, or is no batch; names the file.
+    """
+    return _kept_batch(path, path.stat().st_mtime_ns)
+
+
+def read_classes(root: Path) -> tuple[str, ...]:
+    """The names of the classes in the order of the labels, from the file that lists them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it cannot be read.
+        ValueError: it is damaged or lists none; names the file.
+    """
+    for file, key in CLASSES.items():
+        path = root / file
+        if path.is_file():
+            names = _unpickled(path).get(key)
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise ValueError(f"{path} has no list of names {key!r}; get the file again")
+            return tuple(names)
+    raise FileNotFoundError(
+        f"{root} has neither {' nor '.join(CLASSES)}, which name the classes; add the file, or "
+        "give datasets.classes"
+    )
+
+
+@functools.lru_cache(maxsize=8)  # all of CIFAR-10 are six files, 184 MB
+def _kept_batch(path: Path, changed: int) -> ImageBatch:
+    content = _unpickled(path)
+    pixels = content.get("data")
+    labels = next((content[key] for key in LABELS if key in content), None)
+    row = 3 * SIDE * SIDE
+    if not isinstance(pixels, np.ndarray) or not isinstance(labels, list):
+        raise ValueError(
+            f"{path} is no batch of CIFAR: it needs an array 'data' and a list 'labels' or "
+            f"'fine_labels', and its keys are {', '.join(map(repr, content)) or 'none'}"
+        )
+    if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != row:
+        raise ValueError(
+            f"{path} holds an array {pixels.shape} of {pixels.dtype}; images of CIFAR are rows of "
+            f"{row} bytes"
+        )
+    if len(labels) != len(pixels):
+        raise ValueError(f"{path} has {len(pixels)} images and {len(labels)} labels; get it again")
+    if strange := [label for label in labels if type(label) is not int or label < 0]:
+        raise ValueError(f"{path} has the label {strange[0]!r}; labels count from 0; get it again")
+    planes = pixels.reshape(-1, 3, SIDE, SIDE)
+    images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
+    images.flags.writeable = False
+    return ImageBatch(images, tuple(labels))
+
+
+class _Data(pickle.Unpickler):
+    """Understands plain data and arrays; Python 2 wrote the official files."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="latin1")
+
+    def find_class(self, module: str, name: str) -> Any:
+        word = f"{module}.{name}"
+        if word not in WORDS:
+            raise _ForeignWordError(word)
+        return WORDS[word]
+
+
+class _ForeignWordError(Exception):
+    """Something that a batch of images has no need for."""
+
+
+def _unpickled(path: Path) -> Mapping[str, Any]:
+    content = path.read_bytes()
+    try:
+        data = _Data(content).load()
+    except _ForeignWordError as error:
+        raise ValueError(
+            f"{path} wants to run {error}, which no batch of CIFAR needs; get the official file"
+        ) from error
+    except Exception as error:  # damaged pickles fail in every way there is
+        raise ValueError(
+            f"{path} is damaged or truncated ({len(content)} bytes); get the file again"
+        ) from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} holds a {type(data).__name__}, not the dict of a CIFAR batch")
+    return data

@@ -1,0 +1,119 @@
+"""Chains of units: a macro-architecture fixes channels and strides, each unit has a choice.
+
+What FBNet and ProxylessNAS share. Their units are those of `squeezenas.nn.mixed`; they differ in
+macro-architecture and candidates.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+from pydantic import Field
+from torch import nn
+
+from squeezenas.core.architecture import Architecture, Choice
+from squeezenas.core.config import Strict
+from squeezenas.core.space import ChainSpace
+from squeezenas.nn.backbone import Macro, Unit
+from squeezenas.nn.classification_network import ClassificationNetwork
+from squeezenas.nn.inverted_residual import candidate
+from squeezenas.nn.mixed import MixedUnit
+
+
+class UnitChainScale(Strict):
+    """The sizes of a chain for classification."""
+
+    small: bool = False
+    """For images of 32x32: the stem and the first stage that halves the map keep its size."""
+    width: float = Field(1.0, gt=0)
+    """Channels over those of the paper, rounded to multiples of 8."""
+
+
+class UnitChain(ChainSpace):
+    """Inverted residuals and skips in each unit of one macro-architecture, for classification."""
+
+    heads: ClassVar[tuple[str, ...]] = ("classifier",)
+    Scale: ClassVar[type[Strict]] = UnitChainScale
+    published: ClassVar[Macro]
+    """The macro-architecture of the paper."""
+    modules: ClassVar[Mapping[str, str]] = {}
+    """Option -> text of its module, where `squeezenas.nn.inverted_residual` has another word."""
+
+    def __init__(self, scale: Strict | None = None) -> None:
+        super().__init__(scale)
+        self.macro = _scaled(self.published, self.scale)
+        self.choices = tuple(
+            Choice(f"unit{index:02d}", self.options(*shape))
+            for index, shape in enumerate(self.macro.units())
+        )
+
+    @abstractmethod
+    def options(self, c_in: int, c_out: int, stride: int) -> tuple[str, ...]:
+        """The candidates of a unit of this shape."""
+
+    def supernet(self, classes: int, head: str, memory: str = "full") -> ClassificationNetwork:
+        """All candidates of all units; `forward(images, path)`."""
+        units = [
+            MixedUnit(map(self._module, choice.options), *shape, memory=memory)
+            for choice, shape in zip(self.choices, self.macro.units(), strict=True)
+        ]
+        keys = [choice.key for choice in self.choices]
+        return ClassificationNetwork(self.macro, units, classes, keys)
+
+    def network(self, architecture: Architecture, classes: int, head: str) -> ClassificationNetwork:
+        """The stand-alone network; `forward(images)`."""
+        texts = map(self._module, self.write(architecture))
+        units = [Unit(text, *shape) for text, shape in zip(texts, self.macro.units(), strict=True)]
+        return ClassificationNetwork(self.macro, units, classes)
+
+    def inherit(self, supernet: nn.Module, network: nn.Module, architecture: Architecture) -> None:
+        """Copies the weights and statistics of the chosen candidates into `network`, in place."""
+        state = {}
+        for name, tensor in supernet.state_dict().items():
+            match = re.fullmatch(r"units\.(\d+)\.candidates\.(\d+)\.(.*)", name)
+            if match is None:
+                state[name] = tensor
+            elif architecture.picks[int(match[1])] == int(match[2]):
+                state[f"units.{match[1]}.op.{match[3]}"] = tensor
+        network.load_state_dict(state)
+
+    def candidate(self, key: str, option: str) -> nn.Module:
+        """A new module of one option of one unit, without the unit's identity."""
+        return candidate(self._module(option), *self.macro.units()[self._position(key)])
+
+    def candidate_input(self, key: str, height: int, width: int) -> tuple[int, int, int]:
+        """Shape `(C, H, W)` of what the unit reads for an image of this size."""
+        position = self._position(key)
+        units = self.macro.units()
+        strides = [stride for _, _, stride in units[:position]]
+        shrink = self.macro.stem_stride * math.prod(strides)
+        return units[position][0], -(-height // shrink), -(-width // shrink)
+
+    def _module(self, option: str) -> str:
+        return self.modules.get(option, option)
+
+    def _position(self, key: str) -> int:
+        return next(i for i, choice in enumerate(self.choices) if choice.key == key)
+
+
+def _scaled(macro: Macro, scale: UnitChainScale) -> Macro:
+    def channels(number: int) -> int:
+        return number if scale.width == 1 else max(8, 8 * round(number * scale.width / 8))
+
+    blocks = [(channels(wide), repeats, stride) for wide, repeats, stride in macro.blocks]
+    if scale.small:
+        first = next(index for index, (_, _, stride) in enumerate(blocks) if stride == 2)
+        blocks[first] = (*blocks[first][:2], 1)
+    return replace(
+        macro,
+        stem=channels(macro.stem),
+        blocks=tuple(blocks),
+        first=macro.first and channels(macro.first),
+        last=macro.last and channels(macro.last),
+        stem_stride=1 if scale.small else macro.stem_stride,
+    )
