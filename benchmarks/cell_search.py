@@ -3,8 +3,8 @@
     python -m benchmarks.cell_search cifar10 --root FOLDER --output FILE.json --jobs 2 --threads 1
     python -m benchmarks.cell_search ptb --root FOLDER --output FILE.json --jobs 2 --threads 1
 
-Every search and every training is a run of `search.py` or `train.py` in a process of its own; what is
-finished is only read, what broke off goes on. `--full` takes the regimes at their published size.
+Every search and every training is a run of `search.py` or `train.py` in a process of its own; what
+is finished is only read, what broke off goes on. `--full` takes the regimes at their published size.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ CIFAR10 = Experiment(
     ),
     training_size=(
         "regime.scale={cells: 5, channels: 16, auxiliary: true}",
-        "regime.stages.cifar10.epochs=25", "regime.stages.cifar10.batch_size=32",
-        "regime.stages.cifar10.validate_every=25",
+        "regime.stages.cifar10.epochs=15", "regime.stages.cifar10.batch_size=64",
+        "regime.stages.cifar10.validate_every=15",
     ),
 )  # fmt: skip
 PTB = Experiment(
@@ -100,7 +100,7 @@ PTB = Experiment(
         ),
     },
     baselines={
-        f"lstm_{rate}": ("models.backbone=lstm1_116", f"regime.stages.ptb.optimiser.lr={rate}")
+        f"lstm_{rate}": ("models.backbone=lstm1_110", f"regime.stages.ptb.optimiser.lr={rate}")
         for rate in (5, 10, 20)
     },
     training=("training_regimes=retrain_ptb",),
@@ -173,7 +173,7 @@ def cards(
     for number in range(RANDOM_CELLS):
         text = tuple(space.write(space.sample(rng)))
         name = f"random{number}"
-        update = {"architecture": text, "name": name, "costs": None, "search": {}}
+        update: dict[str, Any] = {"architecture": text, "name": name, "costs": None, "search": {}}
         trained[name] = first.model_copy(update=update), ()
     for name, words in experiment.baselines.items():
         trained[name] = load_model("baseline_lstm_ptb"), words
@@ -181,18 +181,18 @@ def cards(
 
 
 def train(
-    name: str, seed: int, card: ModelCard, own: Words, experiment: Experiment,
+    task: tuple[str, int],
+    network: tuple[ModelCard, Words],
+    experiment: Experiment,
     options: argparse.Namespace,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """One training of one network with one seed."""
+    (name, seed), (card, own) = task, network
     folder = options.runs / f"{name}-seed{seed}"
     file = options.runs / f"{name}.yaml"
     if not file.is_file():
         write_model_card(file, card)
     size = () if options.full else experiment.training_size
-    if card.network:
-        size = tuple(word for word in size if not word.startswith("regime.scale="))
-        size = (*size, "regime.scale={}")
     root = f"datasets.{experiment.dataset}.root={options.root}"
     words = [f"models={file}", *experiment.training, *size, *own, root, f"seed={seed}"]
     summary = run("train.py", folder, words, options)[experiment.dataset]
@@ -252,8 +252,9 @@ def main() -> None:
     tasks = [(name, seed) for seed in SEEDS for name in trained]
     with ThreadPoolExecutor(options.jobs) as pool:
         rows = list(
-            pool.map(lambda task: train(*task, *trained[task[0]], experiment, options), tasks)
+            pool.map(lambda task: train(task, trained[task[0]], experiment, options), tasks)
         )
+    size = () if options.full else experiment.training_size
     name = f"{next(iter(trained))}-seed0"
     here = json.loads((options.runs / name / f"1-{experiment.dataset}" / "environment.json")
                       .read_text())[0]  # fmt: skip
@@ -263,10 +264,7 @@ def main() -> None:
         "summary": summarised(rows, experiment.figure),
         "searches": searches,
         "trainings": rows,
-        "training_words": [
-            *experiment.training,
-            *(() if options.full else experiment.training_size),
-        ],
+        "training_words": [*experiment.training, *size],
         "wall_seconds_of_this_call": round(time.monotonic() - begin),
         "environment": {key: here[key] for key in PROVENANCE if key in here},
     }

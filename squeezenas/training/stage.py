@@ -212,6 +212,6 @@ def _at_scale(config: RetrainConfig, card: DatasetCard) -> ModelCard:
             "task": card.task,
             "classes": () if speaks else card.classes,
             "words": card.num_classes if speaks else None,
-            "scale": {**network.scale, **config.regime.scale},
+            "scale": {**network.scale, **config.regime.scale} if network.space else {},
         }
     )

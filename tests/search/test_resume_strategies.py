@@ -17,23 +17,22 @@ GUMBEL = ("regime.strategy.name=gumbel", "regime.dropout.hidden=0")
 HARD = (*GUMBEL, "regime.strategy.sampling=hard")
 EVOLUTION = (
     "regime.strategy.name=single_path",
-    "regime.strategy.single_path={population: 2, parents: 2}",
-    "regime.select.candidates=3",
+    "regime.strategy.single_path={population: 1, parents: 1}",
 )
 
 
 def streets(folder, *more):
     """The choices of the toy space are independent and have equally many options."""
-    return toy.arguments(folder, "regime.epochs=2", "regime.warmup_epochs=0", *more)
+    return toy.arguments(folder, "regime.epochs=1", "regime.warmup_epochs=0", *more)
 
 
-IMAGES = cells.images, (1, 4)
-TEXT = cells.text, (2, 6)
-STREETS = streets, (1, 4)
-"""Words, and the weight steps that are not ended: within epochs, and within a pass over a text."""
+IMAGES = cells.images, [1]
+TEXT = cells.text, [2, 6]
+STREETS = streets, [1]
+"""Words, and the weight steps that are not ended: within epochs, and within passes over a text."""
 CASES = {
     "darts_cell-darts": (IMAGES, "search_darts_cifar10"),
-    "darts_cell-second_order": (IMAGES, "search_darts_cifar10", SECOND_ORDER, "regime.epochs=1"),
+    "darts_cell-second_order": (IMAGES, "search_darts_cifar10", SECOND_ORDER),
     "enas_micro-gumbel": (IMAGES, "search_enas_cifar10", *HARD),
     "enas_micro-enas": (IMAGES, "search_enas_cifar10", "regime.strategy.enas.samples=2"),
     "enas_micro-single_path": (IMAGES, "search_enas_cifar10", *EVOLUTION),
@@ -49,7 +48,7 @@ CASES = {
 
 @pytest.fixture(params=CASES)
 def folders(request, tmp_path, monkeypatch):
-    """Run folders: left alone, and killed in steps of both epochs and in the selection."""
+    """Run folders: left alone, and killed in steps and in the selection."""
     monkeypatch.setattr(outcome, "draw_search", lambda *_: None)
     monkeypatch.setattr(outcome, "draw_overlays", lambda *_: None)
     (words, steps), *more = CASES[request.param]
@@ -58,8 +57,7 @@ def folders(request, tmp_path, monkeypatch):
     dies(monkeypatch, OneShotSearch, "learn_weights", steps)
     dies(monkeypatch, InheritedWeights, "figure", [1])
     words = words(killed, *more, "checkpoint_minutes=0")
-    wanted = 2 if "regime.epochs=1" in more else 3
-    assert deaths("search", words, killed / "runs" / "toy") == wanted
+    assert deaths("search", words, killed / "runs" / "toy") == len(steps) + 1
     return alone / "runs" / "toy", killed / "runs" / "toy"
 
 
