@@ -4,7 +4,7 @@
     python -m benchmarks.cell_search ptb --root FOLDER --output FILE.json --jobs 2 --threads 1
 
 Every search and every training is a run of `search.py` or `train.py` in a process of its own; what
-is finished is only read, what broke off goes on. `--full` takes the regimes at their published size.
+is finished is only read, what broke off goes on. `--full` takes the regimes at their own size.
 """
 
 from __future__ import annotations
