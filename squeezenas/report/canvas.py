@@ -32,15 +32,20 @@ def quiet(axes: Axes, title: str = "") -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes the PNG in one step.
+    """Writes the picture, a `.png` or an `.svg`, in one step; equal pictures are equal files.
 
     Raises:
         OSError: it could not be written; an old picture is untouched.
     """
     partial = path.with_name(f".{path.name}.partial")
+    form = path.suffix.removeprefix(".")
+    # Neither matplotlib's version nor the time; text in an SVG is text.
+    unsaid = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
+    from matplotlib import rc_context
+
     try:
-        # Without matplotlib's own version in it, equal pictures are equal files.
-        figure.savefig(partial, format="png", metadata={"Software": None})
+        with rc_context({"svg.hashsalt": "squeezenas", "svg.fonttype": "none"}):
+            figure.savefig(partial, format=form, metadata=unsaid)
         os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ matplotlib draws them; no program for graphs is needed.
 
 from __future__ import annotations
 
-import io
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from squeezenas.core.cell_graph import CellGraph
 from squeezenas.core.files import write_atomically
-from squeezenas.report.canvas import GREY, INK, new_figure
+from squeezenas.report.canvas import GREY, INK, new_figure, save_figure
 from squeezenas.report.cell_layout import Box, CellLayout, lay_out
 
 if TYPE_CHECKING:
@@ -42,14 +41,11 @@ def draw_cells(path: Path, cells: Sequence[CellGraph], title: str = "") -> None:
         ValueError: another suffix, no cell, or an edge that comes before any edge to its source.
         OSError: the file could not be written; an old picture is untouched.
     """
-    form = path.suffix.removeprefix(".")
-    if form not in ("png", "svg"):
+    if path.suffix not in (".png", ".svg"):
         raise ValueError(f"{path}: pictures of cells are .png or .svg; choose one of them")
     figure = _figure([(title, cells)])
     _draw(figure, (title, cells))
-    picture = io.BytesIO()
-    _save(figure, picture, form)
-    _write(path, picture.getvalue())
+    save_figure(figure, path)
 
 
 def animate_cells(path: Path, frames: Sequence[Frame]) -> None:
@@ -77,7 +73,7 @@ def animate_cells(path: Path, frames: Sequence[Frame]) -> None:
             _draw(figure, frame)
             writer.grab_frame()
         writer.finish()
-        _write(path, picture.read_bytes())
+        write_atomically(path, picture.read_bytes())
 
 
 def _figure(frames: Sequence[Frame]) -> Figure:
@@ -186,21 +182,3 @@ def _written(box: Box) -> str:
 def _is_formula(box: Box) -> bool:
     """Whether it is a letter with an index, such as `h_t` or `c_{k-1}`."""
     return re.fullmatch(r"[a-z]_(\w|\{[^{}]+\})", box.text) is not None
-
-
-def _save(figure: Figure, file: io.BytesIO, form: str) -> None:
-    """Equal pictures are equal files, and text in an SVG is text."""
-    import matplotlib
-
-    unsigned = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
-    with matplotlib.rc_context({"svg.hashsalt": "cells", "svg.fonttype": "none"}):
-        figure.savefig(file, format=form, metadata=unsigned)
-
-
-def _write(path: Path, picture: bytes) -> None:
-    try:
-        write_atomically(path, picture)
-    except OSError as error:
-        raise type(error)(
-            f"cannot write picture {path}: {error.strerror}; free some space or fix its permissions"
-        ) from error

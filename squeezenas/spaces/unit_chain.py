@@ -1,7 +1,7 @@
 """Chains of units: a macro-architecture fixes channels and strides, each unit has a choice.
 
-What FBNet and ProxylessNAS share. Their units are those of `squeezenas.nn.mixed`; they differ in
-macro-architecture and candidates.
+What SqueezeNAS, FBNet and ProxylessNAS share. Their units are those of `squeezenas.nn.mixed`; they
+differ in macro-architecture, candidates and heads.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -19,14 +19,15 @@ from torch import nn
 from squeezenas.core.architecture import Architecture, Choice
 from squeezenas.core.config import Strict
 from squeezenas.core.space import ChainSpace
-from squeezenas.nn.backbone import Macro, Unit
+from squeezenas.nn.backbone import Backbone, Macro, Unit
 from squeezenas.nn.classification_network import ClassificationNetwork
 from squeezenas.nn.inverted_residual import candidate
 from squeezenas.nn.mixed import MixedUnit
+from squeezenas.nn.segmentation_network import SegmentationNetwork
 
 
 class UnitChainScale(Strict):
-    """The sizes of a chain for classification."""
+    """The sizes of a chain."""
 
     small: bool = False
     """For images of 32x32: the stem and the first stage that halves the map keep its size."""
@@ -35,7 +36,7 @@ class UnitChainScale(Strict):
 
 
 class UnitChain(ChainSpace):
-    """Inverted residuals and skips in each unit of one macro-architecture, for classification."""
+    """Inverted residuals and skips in each unit of one macro-architecture."""
 
     heads: ClassVar[tuple[str, ...]] = ("classifier",)
     Scale: ClassVar[type[Strict]] = UnitChainScale
@@ -56,20 +57,27 @@ class UnitChain(ChainSpace):
     def options(self, c_in: int, c_out: int, stride: int) -> tuple[str, ...]:
         """The candidates of a unit of this shape."""
 
-    def supernet(self, classes: int, head: str, memory: str = "full") -> ClassificationNetwork:
+    def supernet(self, classes: int, head: str, memory: str = "full") -> Backbone:
         """All candidates of all units; `forward(images, path)`."""
         units = [
             MixedUnit(map(self._module, choice.options), *shape, memory=memory)
             for choice, shape in zip(self.choices, self.macro.units(), strict=True)
         ]
         keys = [choice.key for choice in self.choices]
-        return ClassificationNetwork(self.macro, units, classes, keys)
+        return self._with_head(units, classes, head, keys)
 
-    def network(self, architecture: Architecture, classes: int, head: str) -> ClassificationNetwork:
-        """The stand-alone network; `forward(images)`."""
+    def network(self, architecture: Architecture, classes: int, head: str) -> Backbone:
+        """The stand-alone network; `forward(images)`. Only a `classifier` reads no low features."""
         texts = map(self._module, self.write(architecture))
         units = [Unit(text, *shape) for text, shape in zip(texts, self.macro.units(), strict=True)]
-        return ClassificationNetwork(self.macro, units, classes)
+        return self._with_head(units, classes, head)
+
+    def _with_head(
+        self, units: Sequence[nn.Module], classes: int, head: str, keys: Sequence[str] = ()
+    ) -> Backbone:
+        if head == "classifier":
+            return ClassificationNetwork(self.macro, units, classes, keys)
+        return SegmentationNetwork(self.macro, units, classes, head, keys)
 
     def inherit(self, supernet: nn.Module, network: nn.Module, architecture: Architecture) -> None:
         """Copies the weights and statistics of the chosen candidates into `network`, in place."""
@@ -115,5 +123,6 @@ def _scaled(macro: Macro, scale: UnitChainScale) -> Macro:
         blocks=tuple(blocks),
         first=macro.first and channels(macro.first),
         last=macro.last and channels(macro.last),
+        middle=macro.middle and channels(macro.middle),
         stem_stride=1 if scale.small else macro.stem_stride,
     )

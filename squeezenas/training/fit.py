@@ -268,7 +268,7 @@ class Fit:
                 "put them back to resume, or start a new run"
             )
         self.parts.network.load_state_dict(state["network"])
-        if state["averaged"]:
+        if state["average"] and self._average is None:  # it began on the way
             self._average = AveragedModel(self.parts.network)
             self._average.n_averaged.fill_(state["averaged"])
         if self._average is not None:

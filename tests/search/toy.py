@@ -26,7 +26,7 @@ class ToySpace(SqueezeNASSpace):
     """
 
     name = "toy"
-    macro = Macro(
+    published = Macro(
         stem=16,
         blocks=((16, 1, 2), (24, 1, 2), (24, 2, 1)),
         last=None,
