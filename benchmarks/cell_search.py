@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from squeezenas.core.figures import FIGURES
 from squeezenas.core.files import write_atomically
 from squeezenas.core.model_card import ModelCard, read_model_card, write_model_card
 from squeezenas.core.recipes import load_model
@@ -76,7 +77,7 @@ CIFAR10 = Experiment(
     baselines={},
     training=("training_regimes=retrain_cells_cifar10",),
     search_size=(
-        "regime.scale={cells: 5, channels: 4}", "regime.batch_size=32", "regime.epochs=5",
+        "regime.scale={cells: 5, channels: 8}", "regime.batch_size=32", "regime.epochs=3",
         "regime.optimiser.lr=0.05", "regime.strategy.optimiser.lr=0.01",
     ),
     training_size=(
@@ -231,6 +232,17 @@ def summarised(rows: list[dict[str, Any]], figure: str) -> dict[str, Any]:
     }
 
 
+def tuned(rows: list[dict[str, Any]], experiment: Experiment) -> str | None:
+    """The baseline with the best mean of the last validation; tests choose nothing."""
+    merit = FIGURES[experiment.figure].merit
+
+    def validated(name: str) -> float:
+        own = [row["last_validation"] for row in rows if row["network"] == name]
+        return mean(merit(validation[experiment.figure]) for validation in own)
+
+    return max(experiment.baselines, key=validated, default=None)
+
+
 def main() -> None:
     """Searches, trains and writes the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -262,6 +274,7 @@ def main() -> None:
         "experiment": options.experiment,
         "figure": experiment.figure,
         "summary": summarised(rows, experiment.figure),
+        "tuned_baseline": tuned(rows, experiment),
         "searches": searches,
         "trainings": rows,
         "training_words": [*experiment.training, *size],

@@ -11,7 +11,7 @@ from squeezenas.cli.forecast import forecast
 from squeezenas.cli.outcome import write_outcome
 from squeezenas.cli.steps import batch_text
 from squeezenas.core.search_config import SearchConfig
-from squeezenas.data.feed import UNITS
+from squeezenas.data.feed import SAMPLES
 from squeezenas.engine.distributed import Process, agree, start, stop
 from squeezenas.search.one_shot import OneShotSearch
 from squeezenas.search.score import InheritedWeights
@@ -73,7 +73,7 @@ def _announce(parts: Search, folder: Path, step: int) -> None:
     if not parts.process.main:
         return
     data, regime, config = parts.data, parts.config.regime, parts.config
-    unit = UNITS[parts.card.task]
+    unit = SAMPLES[parts.card.task]
     price = f"{len(parts.space.choices)} choices, {parts.space.size():.3g} networks"
     if parts.cost and regime.cost:
         low, high = parts.cost.cheapest(), parts.cost.dearest()

@@ -59,7 +59,7 @@ def write_stage(run: Run, fit: Fit) -> None:
             workers=parts.config.workers,  # in fp32, as `squeezenas evaluate` does
         )  # fmt: skip
     figures = (
-        evaluation.figures() if evaluation else validate(network, parts, data.report, columns=1)
+        evaluation.figures() if evaluation else validate(network, parts, data.report, final=True)
     )
     if not process.main:
         return

@@ -12,7 +12,7 @@ from squeezenas.cli.retrain_forecast import forecast
 from squeezenas.cli.stage_outcome import finished, write_model, write_stage
 from squeezenas.cli.steps import batch_text
 from squeezenas.core.retrain_config import RetrainConfig
-from squeezenas.data.feed import UNITS
+from squeezenas.data.feed import SAMPLES
 from squeezenas.engine.distributed import Process, agree, start, stop, wait
 from squeezenas.tracking.run import Run, make_folder
 from squeezenas.training.fit import Fit
@@ -112,7 +112,7 @@ def _announce(fit: Fit, place: Path) -> None:
     parts = fit.parts
     stage, data, process = parts.stage, parts.data, parts.process
     text = (
-        f"{place.name}: {data.card.title}, {len(data.training)} {UNITS[data.card.task]} to train "
+        f"{place.name}: {data.card.title}, {len(data.training)} {SAMPLES[data.card.task]} to train "
         f"on, {len(data.validation)} to validate on; {parts.steps} steps of "
         f"{batch_text(stage, data.card)} in {parts.precision} on {process.device} "
         f"({process.world_size} process{'es' * (process.world_size > 1)})"

@@ -41,6 +41,12 @@ Crop = Annotated[Size, AfterValidator(_multiples)]
 TaskName = Literal["segmentation", "classification", "language"]
 Head = Literal["lr_aspp", "deeplabv3plus", "classifier", "decoder"]
 
+
+def task_of(head: str) -> str:
+    """What a network that ends in this head is for."""
+    return {"classifier": "classification", "decoder": "language"}.get(head, "segmentation")
+
+
 AUTO_AUGMENT = (
     r"rand(-(m\d+|n[1-9]\d*|p(0?\.\d+|[01])|mstd\d+(\.\d+)?|mmax[1-9]\d*|inc[01]))*"
     r"|augmix(-(m\d+|w[1-9]\d*|d[1-9]\d*|a\d+(\.\d+)?|b[01]|mstd\d+(\.\d+)?))*"

@@ -89,12 +89,12 @@ class ModelCard(Strict):
     """Number of words that a language network knows."""
     dataset: str
     """The dataset card it was searched or trained on."""
-    architecture: tuple[str, ...] = Field((), min_length=1)
+    architecture: tuple[str, ...] = ()
     """In the words of the space: one option a choice, in its order, or a genotype."""
     costs: Costs | None = None
     """What it costs."""
     published: dict[str, float] = Field(default_factory=dict)
-    """Published scores by name, in percent."""
+    """Published scores by name, in percent; perplexities are not."""
     weights: Weights | None = None
     """Trained weights."""
     search: dict[str, Any] = Field(default_factory=dict)

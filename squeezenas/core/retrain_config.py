@@ -38,7 +38,7 @@ class Stage(Feed):
     """One stage: a data set and how long and in which way it is trained on."""
 
     dataset: str
-    """Dataset card; it says whether this stage classifies or segments."""
+    """Dataset card; it says what this stage learns."""
     init: str = "previous"
     """Weights to start from: previous (the stage before; the first starts from scratch), scratch, a
     model card or a .safetensors file."""

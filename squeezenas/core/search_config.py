@@ -136,6 +136,16 @@ class SearchRegime(Feed):
     """Whether cells.gif shows the favoured cells epoch by epoch, in spaces of cells."""
 
     @model_validator(mode="after")
+    def _breeds(self) -> SearchRegime:
+        population = self.strategy.single_path.population
+        if self.strategy.name == "single_path" and self.select.candidates <= population:
+            raise ValueError(
+                f"select.candidates={self.select.candidates}: evolution breeds after its first "
+                f"{population}; ask for more, or lower strategy.single_path.population"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _second_order(self) -> SearchRegime:
         strategy = self.strategy
         if strategy.name == "darts" and strategy.darts.order == 2 and self.optimiser.name != "sgd":

@@ -32,7 +32,7 @@ Part = Sequence[Sample] | Tensor
 """Samples of images, or the words of a text `(n,)` int64."""
 Stream = TrainingStream | TextStream
 
-UNITS = {"segmentation": "frames", "classification": "images", "language": "words"}
+SAMPLES = {"segmentation": "frames", "classification": "images", "language": "words"}
 BATCH_PIXELS = 1 << 21  # one Cityscapes frame
 SCORED_COLUMNS = 10
 """Columns that a text is scored in between epochs; the last figure is of one column, exact."""
@@ -83,6 +83,15 @@ def divide(part: Part, shares: Mapping[str, float]) -> dict[str, Part]:
     return dict(zip(shares, pieces, strict=True))
 
 
+def first(part: Part, count: int) -> Part:
+    """So many samples, chosen by the hash of their names, or the first words; 0: all."""
+    if not count or count >= len(part):
+        return part
+    if isinstance(part, Tensor):
+        return part[:count]
+    return divide(part, {"chosen": count, "rest": len(part) - count})["chosen"]
+
+
 def require_disjoint(*parts: Part) -> None:
     """Refuses parts that share an image; pieces of a text are disjoint as they were cut.
 
@@ -108,10 +117,12 @@ def require_readable(part: Part, card: DatasetCard) -> None:
     """Reads the first sample: a card that does not fit its files is told before all else.
 
     Raises:
-        OSError, ValueError: names the file.
+        OSError, ValueError: names the file, or a text is one word long.
     """
     if not isinstance(part, Tensor):
         read_sample(part[0], card)
+    elif len(part) < 2:
+        raise ValueError(f"one word of {card.name} predicts none; raise regime.select.images")
 
 
 def fingerprint(part: Part) -> bytes:
@@ -148,12 +159,15 @@ def training_stream(
         cache_folder: folder for `cache="disk"`.
 
     Raises:
-        ValueError: the batch does not divide by the number of processes, or the text is too short.
+        ValueError: the batch does not divide by the number of processes, the text is too short, or
+            padded images are too small.
     """
     if isinstance(part, Tensor):
         return TextStream(part, feed.batch_size, feed.bptt, seed, process.rank, process.world_size)
     if card.task == "classification":
         transform = image_transform(feed.image_augmentation, feed.crop, card)
+        if feed.image_augmentation.padding:
+            transform(*read_sample(part[0], card), seed)  # a crop that is too large shows now
     else:
         transform = training_transform(feed.augmentation, feed.crop, card)
     return TrainingStream(
@@ -189,13 +203,14 @@ def scoring_batches(
         feed: the crop that images were trained at.
         process: each gets its share.
         workers: processes that decode ahead; 0 decodes in this one.
-        columns: of a text; it is exact in one, and faster in more.
+        columns: of a text; it is exact in one, and faster in more. A short one is scored in one.
 
     Raises:
         OSError, ValueError: a file cannot be used; names it.
     """
     if isinstance(part, Tensor):
-        yield from text_batches(part, columns, feed.bptt)
+        # A short text would leave whole columns empty.
+        yield from text_batches(part, columns if len(part) > columns**2 else 1, feed.bptt)
         return
     transform, size = None, feed.crop
     if card.task == "segmentation":

@@ -46,7 +46,7 @@ class BadSteps:
         if self._in_a_row[what] >= self._limit:
             raise ValueError(
                 f"{self._in_a_row[what]} {what} steps in a row were not finite (step {step}); "
-                f"{self._advice}, or check the images; the last checkpoint is from before"
+                f"{self._advice}, or check the data; the last checkpoint is from before"
             )
 
     def state_dict(self) -> dict[str, Any]:

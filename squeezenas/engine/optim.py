@@ -27,33 +27,34 @@ def optimiser(network: nn.Module, config: Optimiser) -> torch.optim.Optimizer:
 
 
 def sgd_update(
-    optimiser: torch.optim.Optimizer, gradients: Sequence[torch.Tensor]
-) -> list[torch.Tensor]:
+    optimiser: torch.optim.Optimizer, gradients: Sequence[torch.Tensor], clip: float
+) -> tuple[list[torch.Tensor], float]:
     """What one step of SGD would subtract from each parameter; nothing is changed.
 
     Args:
         optimiser: an SGD.
         gradients: one a parameter, in the order of the optimiser's groups.
+        clip: largest norm of all of them; 0: no limit.
+
+    Returns:
+        The updates, and how fast they grow with the gradients: the learning rate, more with
+        nesterov, less where the gradients are clipped.
     """
     assert isinstance(optimiser, torch.optim.SGD)
+    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    kept = min(1.0, clip / (float(norm) + 1e-6)) if clip else 1.0  # as in clip_grad_norm_
     updates, rest = [], iter(gradients)
     for group in optimiser.param_groups:
         momentum = group["momentum"]
         for parameter, gradient in zip(group["params"], rest, strict=False):
-            descent = gradient + group["weight_decay"] * parameter.detach()
+            descent = kept * gradient + group["weight_decay"] * parameter.detach()
             if momentum:
                 before = optimiser.state[parameter].get("momentum_buffer")
                 velocity = descent if before is None else momentum * before + descent
                 descent = descent + momentum * velocity if group["nesterov"] else velocity
             updates.append(group["lr"] * descent)
-    return updates
-
-
-def sgd_slope(optimiser: torch.optim.Optimizer) -> float:
-    """By how much `sgd_update` grows with the gradient: the learning rate, more with nesterov."""
-    group = optimiser.param_groups[0]
-    more = group["momentum"] if group.get("nesterov") else 0.0
-    return float(group["lr"]) * (1 + more)
+    more = group["momentum"] if group["nesterov"] else 0.0
+    return updates, kept * float(group["lr"]) * (1 + more)
 
 
 def timm_optimiser(network: nn.Module, config: StageOptimiser) -> torch.optim.Optimizer:

@@ -18,15 +18,13 @@ Rows = Mapping[str, Sequence[float]]
 
 def describe(probabilities: Mapping[str, Tensor], space: SearchSpace) -> dict[str, float]:
     """Mean entropy a choice in nats, and how many choices now prefer to skip."""
+    can_skip = [choice for choice in space.choices if space.skip in choice.options]
     entropies = [float(torch.special.entr(row).sum()) for row in probabilities.values()]
     skips = sum(
-        choice.options[int(probabilities[choice.key].argmax())] == space.skip
-        for choice in space.choices
+        choice.options[int(probabilities[choice.key].argmax())] == space.skip for choice in can_skip
     )
-    return {
-        "architecture/entropy": sum(entropies) / len(entropies),
-        "architecture/skips": skips,
-    }
+    entropy = {"architecture/entropy": sum(entropies) / len(entropies)}
+    return {**entropy, "architecture/skips": skips} if can_skip else entropy
 
 
 def of_cost(table: CostTable, cost: float) -> dict[str, list[float]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from squeezenas.core.architecture import Architecture
 from squeezenas.data.loaders import Batch, draw_seed
@@ -21,13 +22,13 @@ from squeezenas.engine.checkpoint import (
     save_checkpoint,
 )
 from squeezenas.engine.distributed import agree, average, together
-from squeezenas.engine.optim import learning_rate, optimiser, sgd_slope, sgd_update, take_step
+from squeezenas.engine.optim import learning_rate, optimiser, sgd_update, take_step
 from squeezenas.nn.path import Path
 from squeezenas.search.distribution import describe
 from squeezenas.search.select import Score
 from squeezenas.search.setup import Search
 from squeezenas.strategies.base import Metrics, SearchStep
-from squeezenas.tasks.task import Inputs, State
+from squeezenas.tasks.task import Inputs, State, finite_state
 from squeezenas.tracking.run import Run
 
 
@@ -77,10 +78,11 @@ class OneShotSearch:
             )
             metrics: Metrics = {}
             batch, step = next(weight_batches), None
+            self._held_out = []
             if learning >= 0:
                 step = self.architecture_step(next(architecture_batches), batch)
                 metrics |= self.learn_architecture(step)
-            metrics |= self.learn_weights(batch, held_out=learning >= 0)
+            metrics |= self.learn_weights(batch, held_out=bool(self._held_out))
             self.step += 1
             if self.step % parts.steps_per_epoch == 0:
                 metrics |= self._end_epoch(step)
@@ -122,7 +124,8 @@ class OneShotSearch:
 
         @torch.no_grad()
         def reward(path: Path) -> float:
-            output, metric = outcome(path), parts.task.metric()
+            with _dropping_nothing(parts.supernet):
+                output, metric = outcome(path), parts.task.metric()
             self._held_out.append(parts.task.loss(output, inputs.labels))
             parts.task.count(metric, output, inputs.labels)
             return parts.task.reward(metric.joined())
@@ -138,8 +141,9 @@ class OneShotSearch:
             training_loss=training_loss,
             reward=reward,
             weights=[p for group in self._optimiser.param_groups for p in group["params"]],
-            virtual_update=lambda gradients: sgd_update(self._optimiser, gradients),
-            rate=sgd_slope(self._optimiser),
+            virtual_update=lambda gradients: sgd_update(
+                self._optimiser, gradients, regime.optimiser.clip
+            ),
             untouched=lambda: _untouched(parts.supernet),
         )
 
@@ -198,9 +202,9 @@ class OneShotSearch:
         }
 
     def _inputs(self, batch: Batch, stream: str) -> tuple[Inputs, State | None]:
-        """A batch on the device, and the state that its stream has come to."""
-        inputs = self.parts.task.prepare(batch.images, batch.labels)
-        return inputs, None if batch.begins else self._carried[stream]
+        """A batch on the device, and the state that its stream has come to, unless it is spoilt."""
+        inputs, state = self.parts.task.prepare(batch.images, batch.labels), self._carried[stream]
+        return inputs, state if finite_state(state) and not batch.begins else None
 
     def _output(self, network: nn.Module, inputs: Inputs, path: Path, state: State | None) -> Any:
         parts = self.parts
@@ -357,6 +361,19 @@ def _same_draws(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def _dropping_nothing(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, but for batch norms: they take the statistics of the batch, as in ENAS."""
+    modes = {module: module.training for module in network.modules()}
+    for module in modes:
+        module.training = isinstance(module, _BatchNorm) and modes[module]
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 @contextmanager

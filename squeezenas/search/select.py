@@ -105,6 +105,7 @@ def _proposed(search: Search, score: Score, rng: random.Random) -> dict[Architec
         for key, row in search.strategy.probabilities().items()
     }
     rows: dict[Architecture, Candidate] = {}
+    favourite = _affordable(search, search.strategy.result(), log_p)
     proposals = search.strategy.candidates(rng)
     architecture = next(proposals)
     with tqdm(
@@ -113,12 +114,12 @@ def _proposed(search: Search, score: Score, rng: random.Random) -> dict[Architec
         for _ in range(1 + 20 * wanted):
             architecture = _affordable(search, architecture, log_p)
             if architecture not in rows:
-                kind = "sampled" if rows else "argmax"
+                kind = "argmax" if architecture == favourite else "sampled"
                 rows[architecture] = _scored(search, architecture, kind, score)
                 bar.update(len(rows) > 1)
             if len(rows) > wanted:
                 break
-            architecture = proposals.send(merit(rows[architecture].score))
+            architecture = proposals.send((architecture, merit(rows[architecture].score)))
     return rows
 
 

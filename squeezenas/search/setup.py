@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from squeezenas.core.architecture import Architecture
+from squeezenas.core.config import task_of
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.registry import nearest
 from squeezenas.core.search_config import SearchConfig
@@ -129,6 +130,12 @@ def build(config: SearchConfig, process: Process, folder: Path) -> Search:
     strategy = strategies[regime.strategy.name](
         space, regime.strategy, draw_seed(config.seed, -1) >> 1, process.device
     )
+    columns = regime.batch_size // process.world_size
+    if config.datasets.task == "language" and columns < 2:
+        raise ValueError(
+            f"regime.batch_size={regime.batch_size} over {process.world_size} process(es): batch "
+            "norms in a recurrent cell need two columns of text each; raise it"
+        )
     if not (space.soft or strategy.hard):
         raise ValueError(
             f"regime.strategy.name={regime.strategy.name} mixes options, and a supernet of "
@@ -185,11 +192,10 @@ def _require_head(space: SearchSpace, head: str, card: DatasetCard) -> None:
             f"regime.head={head}: networks of {space.name} cannot end in it"
             f"{nearest(head, list(space.heads))}; they can in {', '.join(space.heads)}"
         )
-    tasks = {"classifier": "classification", "decoder": "language"}
-    if card.task != (wanted := tasks.get(head, "segmentation")):
+    if card.task != task_of(head):
         raise ValueError(
-            f"regime.head={head} is for {wanted}, and {card.name} is a data set for {card.task}; "
-            "choose another with datasets=NAME, or another head"
+            f"regime.head={head} is for {task_of(head)}, and {card.name} is a data set for "
+            f"{card.task}; choose another with datasets=NAME, or another head"
         )
 
 

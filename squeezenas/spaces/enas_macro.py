@@ -35,6 +35,7 @@ class ENASMacro(SearchSpace):
 
     name = "enas_macro"
     heads: ClassVar[tuple[str, ...]] = ("classifier",)
+    skip: ClassVar[str] = "joined"
     Scale: ClassVar[type[Strict]] = MacroScale
 
     def __init__(self, scale: Strict | None = None) -> None:

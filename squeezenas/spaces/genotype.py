@@ -63,21 +63,31 @@ def read_genotype(texts: Sequence[str], operations: Sequence[str], blocks: int) 
     return Genotype(*cells)
 
 
-def _keywords(text: str) -> dict[str, ast.expr]:
+def genotype_keywords(text: str, form: str) -> list[ast.keyword]:
+    """The arguments of `Genotype(...)`.
+
+    Raises:
+        ValueError: it is anything else; says where, and what to write (`form`).
+    """
     if len(text) > LONGEST:
-        raise ValueError(f"a genotype of {len(text)} characters; write {FORM}")
+        raise ValueError(f"a genotype of {len(text)} characters; write {form}")
     try:
         call = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
         rest = (error.text or text)[max((error.offset or 1) - 1, 0) :]
         raise ValueError(
-            f"the genotype cannot be read from {rest[:20]!r} on; write {FORM}"
+            f"the genotype cannot be read from {rest[:20]!r} on; write {form}"
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{text[:40]!r} is no genotype; write {FORM}") from error
+        raise ValueError(f"{text[:40]!r} is no genotype; write {form}") from error
     if not isinstance(call, ast.Call) or ast.unparse(call.func) != "Genotype" or call.args:
-        raise ValueError(f"{text[:40]!r} is no genotype; write {FORM}")
-    names = [str(keyword.arg) for keyword in call.keywords]
+        raise ValueError(f"{text[:40]!r} is no genotype; write {form}")
+    return call.keywords
+
+
+def _keywords(text: str) -> dict[str, ast.expr]:
+    keywords = genotype_keywords(text, FORM)
+    names = [str(keyword.arg) for keyword in keywords]
     for name in names:
         if name not in KEYWORDS:
             raise ValueError(f"a genotype has no {name!r}{nearest(name, list(KEYWORDS))}")
@@ -86,7 +96,7 @@ def _keywords(text: str) -> dict[str, ast.expr]:
     missing = [name for name in KEYWORDS if name not in names]
     if missing:
         raise ValueError(f"the genotype has no {', '.join(missing)}; write {FORM}")
-    return {str(keyword.arg): keyword.value for keyword in call.keywords}
+    return {str(keyword.arg): keyword.value for keyword in keywords}
 
 
 def _items(group: ast.expr, name: str) -> list[ast.expr]:

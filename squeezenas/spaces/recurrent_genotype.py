@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from squeezenas.core.registry import nearest
 from squeezenas.nn.recurrent_cell import Node
+from squeezenas.spaces.genotype import genotype_keywords
 
 FORM = "Genotype(recurrent=[('tanh', 0), ...], concat=range(1, {end}))"
 
@@ -45,13 +46,7 @@ def read_recurrent(texts: Sequence[str], activations: Sequence[str], nodes: int)
 
 
 def _keywords(text: str, form: str) -> dict[str, ast.expr]:
-    try:
-        call = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{text!r} is no genotype; write {form}") from error
-    if not isinstance(call, ast.Call) or ast.unparse(call.func) != "Genotype" or call.args:
-        raise ValueError(f"{text!r} is no genotype; write {form}")
-    groups = {str(keyword.arg): keyword.value for keyword in call.keywords}
+    groups = {str(word.arg): word.value for word in genotype_keywords(text, form)}
     if [*groups] != ["recurrent", "concat"]:
         raise ValueError(f"a recurrent genotype has recurrent and concat, got {', '.join(groups)}")
     return groups

@@ -25,6 +25,9 @@ from squeezenas.nn.inverted_residual import candidate
 from squeezenas.nn.mixed import MixedUnit
 from squeezenas.nn.segmentation_network import SegmentationNetwork
 
+FEWEST = 16
+"""Channels: with fewer, oneDNN of PyTorch 2.13 writes past its buffers at stride 2."""
+
 
 class UnitChainScale(Strict):
     """The sizes of a chain."""
@@ -32,7 +35,7 @@ class UnitChainScale(Strict):
     small: bool = False
     """For images of 32x32: the stem and the first stage that halves the map keep its size."""
     width: float = Field(1.0, gt=0)
-    """Channels over those of the paper, rounded to multiples of 8."""
+    """Channels over those of the paper, rounded to multiples of 8, at least 16."""
 
 
 class UnitChain(ChainSpace):
@@ -111,7 +114,7 @@ class UnitChain(ChainSpace):
 
 def _scaled(macro: Macro, scale: UnitChainScale) -> Macro:
     def channels(number: int) -> int:
-        return number if scale.width == 1 else max(8, 8 * round(number * scale.width / 8))
+        return number if scale.width == 1 else max(FEWEST, 8 * round(number * scale.width / 8))
 
     blocks = [(channels(wide), repeats, stride) for wide, repeats, stride in macro.blocks]
     if scale.small:

@@ -35,8 +35,7 @@ class SearchStep:
             without gradients: the task's figure, or 80 / perplexity for language (ENAS).
         weights: the supernet's own parameters.
         virtual_update: from gradients of the weights to what a weight step would now subtract from
-            them, learning rate included.
-        rate: that learning rate.
+            them, and how fast that grows with the gradients: the learning rate, if none is clipped.
         untouched: within it weights and batch-norm statistics may change; then they are put back.
     """
 
@@ -48,9 +47,11 @@ class SearchStep:
     training_loss: Callable[[Path], Tensor]
     reward: Callable[[Path], float]
     weights: list[nn.Parameter]
-    virtual_update: Callable[[list[Tensor]], list[Tensor]]
-    rate: float
+    virtual_update: Callable[[list[Tensor]], tuple[list[Tensor], float]]
     untouched: Callable[[], AbstractContextManager[None]]
+
+
+Candidates = Generator[Architecture, tuple[Architecture, float], None]
 
 
 class OneShotStrategy(ABC):
@@ -110,8 +111,12 @@ class OneShotStrategy(ABC):
     def result(self) -> Architecture:
         """The architecture the strategy believes in most."""
 
-    def candidates(self, rng: random.Random) -> Generator[Architecture, float, None]:
-        """Architectures for the final choice, without end; each one's score is sent back."""
+    def candidates(self, rng: random.Random) -> Candidates:
+        """Architectures for the final choice, without end.
+
+        After each, the one that was scored is sent back with its score, higher being better: the
+        proposal, or one like it that is within the budget.
+        """
         yield self.result()
         while True:
             yield self.sample(rng)

@@ -71,7 +71,8 @@ class Darts(SoftmaxStrategy):
         """The gradient through one weight step `w' = w - update(w, a)` (eq. 7).
 
         `d/da L_val(w', a) - rate * d/da (d/dw L_train(w, a) . v)` with `v = d/dw' L_val(w', a)`; of
-        the update only `rate * d/dw L_train` depends on `a`, its momentum and decay do not.
+        the update only `rate * d/dw L_train` depends on `a`, its momentum and decay do not; by how
+        much the gradient is clipped counts as fixed.
         """
         parameters = list(self.logits.values())
 
@@ -84,7 +85,8 @@ class Darts(SoftmaxStrategy):
             slope = step.gradients(loss, step.weights)
             if slope is None:
                 return None
-            with moved(step.weights, step.virtual_update(slope), -1.0):
+            update, rate = step.virtual_update(slope)
+            with moved(step.weights, update, -1.0):
                 loss, _ = self._penalised(step, self.propose(step.batch_size))
                 ahead = step.gradients(loss, [*parameters, *step.weights])
             if ahead is None:
@@ -93,7 +95,7 @@ class Darts(SoftmaxStrategy):
             mixed = directional_derivative(training_gradients, step.weights, along)
         if mixed is None:
             return None
-        return [own - step.rate * through for own, through in zip(direct, mixed, strict=True)]
+        return [own - rate * through for own, through in zip(direct, mixed, strict=True)]
 
     def end_epoch(self, step: SearchStep) -> Metrics:
         """Measures the largest eigenvalue of the held-out loss's Hessian, and may end the search.

@@ -75,7 +75,7 @@ class Enas(OneShotStrategy):
 
         Minus the mean of `(reward - baseline) log p` (section 2.2) and of the weighted entropy of
         the decisions on the way. Where skip connections have a prior, the divergence
-        `KL(p || prior)` is added, its mean over all choices of two options (section 3.2).
+        `KL(p || prior)` is added, its mean over all choices of a skip or none (section 3.2).
 
         Args:
             rollout: sampled architectures.
@@ -83,7 +83,11 @@ class Enas(OneShotStrategy):
         """
         keys = self.config.enas
         loss = -(advantages * rollout.log_prob() + keys.entropy * rollout.entropy()).mean()
-        binary = [row for row in rollout.rows if row.shape[1] == 2]
+        binary = [
+            row
+            for row, choice in zip(rollout.rows, self.space.choices, strict=True)
+            if choice.options[1:] == (self.space.skip,)
+        ]
         if keys.skip_weight and binary:
             rows = torch.stack(binary)
             prior = torch.tensor([1 - keys.skip_prior, keys.skip_prior], dtype=rows.dtype)

@@ -18,10 +18,11 @@ TRIES = 20  # to breed a child that is not scored yet, and to draw a random one 
 
 def evolve(
     space: SearchSpace, config: SinglePath, rng: random.Random
-) -> Generator[Architecture, float, None]:
+) -> Generator[Architecture, tuple[Architecture, float], None]:
     """Random architectures, then generation after generation of children of the best so far.
 
-    Each architecture's score is to be sent back; higher is better. The space keeps parents and
+    What was scored in place of each, and its score, is to be sent back; higher is better. The space
+    keeps parents and
     children legal: a mutation is as many of its single ones as choices are drawn to change.
 
     Args:
@@ -49,10 +50,10 @@ def evolve(
         return child
 
     for _ in range(config.population):
-        architecture = unseen(lambda: space.sample(rng))
-        scores[architecture] = yield architecture
+        scored, score = yield unseen(lambda: space.sample(rng))
+        scores[scored] = score
     while True:
         parents = sorted(scores, key=lambda known: -scores[known])[: config.parents]
         for breed in [crossed] * config.crossovers + [mutated] * config.mutations:
-            architecture = unseen(breed)
-            scores[architecture] = yield architecture
+            scored, score = yield unseen(breed)
+            scores[scored] = score

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from squeezenas.core.architecture import Architecture
 from squeezenas.core.space import SearchSpace
 from squeezenas.core.strategy_config import Strategy
 from squeezenas.nn.path import Path
-from squeezenas.strategies.base import Metrics, OneShotStrategy, SearchStep, strategies
+from squeezenas.strategies.base import Candidates, Metrics, OneShotStrategy, SearchStep, strategies
 from squeezenas.strategies.evolution import evolve
 
 
@@ -84,7 +83,7 @@ class SinglePath(OneShotStrategy):
         """What the space derives where no option is preferred."""
         return self.space.derive({key: p.tolist() for key, p in self.probabilities().items()})
 
-    def candidates(self, rng: random.Random) -> Generator[Architecture, float, None]:
+    def candidates(self, rng: random.Random) -> Candidates:
         """The proposals of an evolution."""
         return evolve(self.space, self.config.single_path, rng)
 

@@ -27,6 +27,11 @@ class Inputs(NamedTuple):
     labels: Tensor
 
 
+def finite_state(state: State | None) -> bool:
+    """Whether a text can go on from a state: one bad step would spoil all that follow."""
+    return state is None or all(bool(tensor.isfinite().all()) for tensor in state)
+
+
 def mean_of(summed: Tensor, share: Tensor, process: Process) -> Tensor:
     """The mean over the joined batch as each process contributes to it; 0 where nothing counts.
 

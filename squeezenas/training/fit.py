@@ -1,4 +1,4 @@
-"""The training loop of one stage, for classification and segmentation alike.
+"""The training loop of one stage, whatever the task.
 
 A step is a number: its learning rate, batch, augmentation and dropout follow from it and the seed,
 so a checkpoint holds no random state and a resumed stage goes on bit for bit on the CPU.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -24,7 +25,7 @@ from squeezenas.engine.distributed import agree, average, together
 from squeezenas.engine.optim import learning_rate, restore_optimiser, take_step, timm_optimiser
 from squeezenas.engine.torchvision_import import import_torchvision
 from squeezenas.nn.drop_path import DropPath
-from squeezenas.tasks.task import Inputs, State
+from squeezenas.tasks.task import Inputs, State, finite_state
 from squeezenas.tracking.run import Run
 from squeezenas.training.stage import StageParts
 from squeezenas.training.validation import validate
@@ -126,7 +127,7 @@ class Fit:
             inputs.labels.chunk(stage.accumulation),
             strict=True,
         )
-        if batch.begins:
+        if batch.begins or not finite_state(self._carried):
             self._carried = None
         losses = [
             self._backward(Inputs(*piece), number == stage.accumulation)
@@ -187,9 +188,7 @@ class Fit:
         """Averages the weights from now on if nothing got better for long (NT-ASGD)."""
         task, patience = self.parts.task, self.parts.stage.average_after
         merits = [task.figure.merit(row[task.headline]) for row in self.history]
-        if not patience or self._average is not None or len(merits) <= patience:
-            return
-        if merits[-1] < max(merits[:-patience]):
+        if patience and self._average is None and stalled(merits, patience):
             self._average = AveragedModel(self.parts.network)
 
     def _averaged(self) -> int:
@@ -284,6 +283,15 @@ class Fit:
         self._bad.load_state_dict(state["bad"])
         if self.parts.process.main:  # the counts of all processes
             self._metric.counts.copy_(state["counts"])
+
+
+def stalled(merits: Sequence[float], patience: int) -> bool:
+    """Whether the last validation is worse than one more than `patience` validations before it.
+
+    Higher merits are better (arXiv:1708.02182, algorithm 1: `v > min over logs[0 .. t-n-1]`).
+    """
+    earlier = merits[: -1 - patience]
+    return bool(earlier) and merits[-1] < max(earlier)
 
 
 def _moving_average(network: nn.Module, decay: float) -> Any:

@@ -202,9 +202,12 @@ def build_stage(
 def _at_scale(config: RetrainConfig, card: DatasetCard) -> ModelCard:
     """The network as it is trained on a data set: its task, its classes, its sizes."""
     network = config.models
-    if card.task == "language" and network.task != "language":
-        raise ValueError(f"{network.name} is for {network.task}, and {card.name} is a text")
     speaks = card.task == "language"
+    if speaks != (network.task == "language"):
+        raise ValueError(
+            f"{network.name} is for {network.task}, and {card.name} is a data set for {card.task}; "
+            "choose another network or another data set"
+        )
     if speaks and any(stage.accumulation > 1 for stage in config.regime.stages.values()):
         raise ValueError("accumulation divides images, and a text has an order; leave it at 1")
     return network.model_copy(

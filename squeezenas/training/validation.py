@@ -10,7 +10,7 @@ from squeezenas.zoo.scoring import score
 
 
 def validate(
-    network: nn.Module, parts: StageParts, part: Part, columns: int = SCORED_COLUMNS
+    network: nn.Module, parts: StageParts, part: Part, final: bool = False
 ) -> dict[str, float]:
     """Figures of the stage's task on a part of its data set, the same in every process.
 
@@ -18,12 +18,14 @@ def validate(
         network: what is scored; it is not changed.
         parts: the stage.
         part: what it is scored on.
-        columns: of a text: 1 is exact, more are faster.
+        final: in float32, and of a text all words in one column, which is exact and slower.
 
     Raises:
         OSError, ValueError: a file cannot be used; names it.
     """
     batches = scoring_batches(
-        part, parts.data.card, parts.stage, parts.process, parts.config.workers, columns
-    )
-    return parts.task.figures(score(network, batches, parts.task, parts.precision))
+        part, parts.data.card, parts.stage, parts.process, parts.config.workers,
+        1 if final else SCORED_COLUMNS,
+    )  # fmt: skip
+    arithmetic = "fp32" if final else parts.precision
+    return parts.task.figures(score(network, batches, parts.task, arithmetic))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from squeezenas.core.config import task_of
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.registry import Registry
 from squeezenas.core.space import make_space
@@ -32,8 +33,8 @@ def build(card: ModelCard, classes: int | None = None) -> nn.Module:
         classes: number of classes; by default those of the card.
 
     Raises:
-        ValueError: the space, an option, the network or its backbone is unknown, or there are too
-            few or many options; names the card.
+        ValueError: the space, an option, the network or its backbone is unknown, there are too few
+            or many options, or it cannot do the card's task; names the card.
     """
     classes = card.outputs if classes is None else classes
     classifies = card.task == "classification"
@@ -46,8 +47,11 @@ def build(card: ModelCard, classes: int | None = None) -> nn.Module:
         assert card.head is not None
         space = make_space(card.space, card.scale)
         head = "classifier" if classifies else card.head
-        if head not in space.heads:
-            raise ValueError(f"head {head}: networks of {space.name} end in {space.heads[0]}")
+        for name in (card.head, head):
+            if name not in space.heads:
+                raise ValueError(f"head {name}: networks of {space.name} end in {space.heads[0]}")
+        if card.task != task_of(head):
+            raise ValueError(f"head {head} is for {task_of(head)}, not for {card.task}")
         return space.network(space.read(card.architecture), classes, head)
     except ValueError as error:
         raise ValueError(f"model card {card.name}: {error}") from error

@@ -197,7 +197,7 @@ def test_dry_run_makes_nothing(tmp_path, capsys, repository):
     assert main(["train", "--dry-run", *words]) == 0
     said = capsys.readouterr().out
     assert "\none: 4 images 32x64 in fp32 on cpu, 4 steps\n" in f"\n{said}"
-    assert "\ntwo: batch 4 of 32x64" in said
+    assert "\ntwo: 4 images 32x64" in said
     assert "weights of stage one: 72 tensors loaded (stem 6, units 54, head 12)" in said
     for text in ("step  ", "peak memory", "GiB", "whole training: ", "no run folder was made"):
         assert text in said

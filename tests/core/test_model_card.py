@@ -41,7 +41,7 @@ def test_round_trip(tmp_path, card):
     [
         ({"classes": ["a", "a"]}, r"models\.classes: .*given twice: a"),
         ({"head": "aspp"}, r"models\.head: expected lr_aspp \| deeplabv3plus"),
-        ({"architecture": []}, r"models\.architecture"),
+        ({"architecture": []}, r"backbone: architecture is missing \("),
         ({"head": None}, r"either space, head .* backbone: head is missing \("),
         ({"space": None, "head": None}, r"space is missing, head is missing \("),
         ({"backbone": "resnet18"}, r"backbone does not belong here \("),

@@ -118,3 +118,12 @@ def test_the_folder_of_a_stage_is_not_the_run(training):
     (place / "config.yaml").write_text(to_yaml({"stage": "imagenet", "seed": 0, **stage}))
     with pytest.raises(ValueError, match=f"is one stage of a run; .*--resume {folder}$"):
         load_resumed(place, [], RetrainConfig)
+
+
+def test_a_training_of_a_named_network_comes_back(tmp_path, repository, monkeypatch):
+    """Its card has neither space nor architecture."""
+    monkeypatch.chdir(repository)
+    words = ["name=r", "models=baseline_lstm_ptb", "training_regimes=retrain_ptb"]
+    config = load_retraining(words)
+    (tmp_path / "config.yaml").write_text(to_yaml(config.model_dump(mode="json")))
+    assert load_resumed(tmp_path, [], RetrainConfig) == config

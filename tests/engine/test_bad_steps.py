@@ -18,7 +18,7 @@ def test_too_many_in_a_row_is_an_error_with_advice():
     assert steps.total == 4
     with pytest.raises(ValueError, match="3 training steps in a row were not finite") as caught:
         steps.count(False, "training", 5, NETWORK)
-    assert "(step 5); lower the learning rate, or check the images" in str(caught.value)
+    assert "(step 5); lower the learning rate, or check the data" in str(caught.value)
 
 
 def test_each_kind_has_its_own_row():

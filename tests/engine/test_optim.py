@@ -10,7 +10,15 @@ from torch import nn
 
 from squeezenas.core.retrain_config import StageOptimiser
 from squeezenas.core.search_config import Optimiser
-from squeezenas.engine.optim import learning_rate, optimiser, restore_optimiser, timm_optimiser
+from squeezenas.engine import precision
+from squeezenas.engine.optim import (
+    learning_rate,
+    optimiser,
+    restore_optimiser,
+    sgd_update,
+    take_step,
+    timm_optimiser,
+)
 from squeezenas.engine.torchvision_import import import_torchvision
 
 
@@ -192,3 +200,26 @@ def test_a_state_of_other_parameters_is_refused(other):
     with pytest.raises(ValueError, match="does not fit this network; it is of another arch"):
         restore_optimiser(made, state_of(other))
     assert not made.state
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.05, 100.0])
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, True), (0.9, False), (0.9, True)])
+def test_the_virtual_update_is_the_step_that_is_taken(clip, momentum, nesterov):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(5, 7), nn.Linear(7, 3)).double()
+    config = Optimiser(lr=0.3, momentum=momentum, nesterov=nesterov, weight_decay=0.1)
+    made = optimiser(network, config)
+    parameters = [p for group in made.param_groups for p in group["params"]]
+    for _ in range(3):
+        made.zero_grad()
+        network(torch.randn(4, 5).double()).square().sum().backward()
+        gradients = [p.grad.clone() for p in parameters]
+        before = [p.detach().clone() for p in parameters]
+        updates, slope = sgd_update(made, gradients, clip)
+        doubled, _ = sgd_update(made, [2 * g for g in gradients], 2 * clip)
+        take_step(made, precision.scaler("fp32", torch.device("cpu")), network, clip)
+        for was, update, now in zip(before, updates, parameters, strict=True):
+            torch.testing.assert_close(was - update, now.detach())
+        grown = [b - a for a, b in zip(updates, doubled, strict=True)]
+        wanted = [slope * g for g in gradients]
+        torch.testing.assert_close(grown, wanted, rtol=1e-4, atol=1e-8)

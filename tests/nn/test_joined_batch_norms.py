@@ -5,9 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from squeezenas.engine.torchvision_import import import_torchvision
-from squeezenas.nn import batch_norm
+from squeezenas.nn import batch_norm, recurrent_cell
 from squeezenas.nn.batch_norm import BatchNorm2d, joined_batch_norms
 from squeezenas.nn.fold import folded
+from squeezenas.nn.recurrent_cell import JoinedBatchNorm
 from tests.nn.trace import randomised
 
 
@@ -54,6 +55,40 @@ def test_two_processes_with_the_same_images_are_one_with_all_of_them(
     torch.testing.assert_close(torch.cat([network(images())] * 2), expected)
     for name, tensor in lone.state_dict().items():
         torch.testing.assert_close(network.state_dict()[name], tensor)
+
+
+def trained(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Output and input gradient of the second of two passes."""
+    for _ in range(2):
+        x = x.detach().requires_grad_()
+        y = layer(x)
+        y.sigmoid().sum().backward()
+    assert x.grad is not None
+    return y, x.grad
+
+
+@pytest.mark.parametrize(
+    ("own", "plain", "shape"),
+    [
+        (BatchNorm2d(4, affine=False), nn.BatchNorm2d(4, affine=False), (2, 4, 5, 6)),
+        (JoinedBatchNorm(4), nn.BatchNorm1d(4, affine=False), (3, 4)),
+    ],
+)
+def test_layers_that_learn_no_scale_are_joined_too(
+    monkeypatch: pytest.MonkeyPatch, own: nn.Module, plain: nn.Module, shape: tuple[int, ...]
+) -> None:
+    torch.manual_seed(2)
+    own, plain = own.double(), plain.double()
+    mine = torch.randn(shape, dtype=torch.float64) + 1
+    expected = trained(plain, torch.cat((mine, mine)))
+    for module in (batch_norm, recurrent_cell):
+        monkeypatch.setattr(module, "world_size", lambda: 2)
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda tensor: tensor.mul_(2))
+    for found, wanted in zip(trained(own, mine), expected, strict=True):
+        torch.testing.assert_close(torch.cat((found, found)), wanted)
+    assert own.state_dict().keys() == plain.state_dict().keys()
+    for name, tensor in plain.state_dict().items():
+        torch.testing.assert_close(own.state_dict()[name], tensor)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ def _common(folder: Path, regime: str, data: Path) -> list[str]:
         "regime.precision=fp32",
         "regime.select.protocol=clean",
         "regime.select.held_out=0.2",
-        "regime.select.candidates=1",
+        "regime.select.candidates=0",
         "regime.select.random=0",
         "regime.select.recalibration_batches=1",
     ]

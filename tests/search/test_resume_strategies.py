@@ -13,32 +13,34 @@ from tests.search.test_resume import TIMES, same
 FILES = ("metrics.jsonl", "architecture.yaml", "candidates.csv", "probabilities.json")
 DROPOUT = "regime.dropout={embedding: 0.1, input: 0.2, cell: 0.3, hidden: 0.2, output: 0.4}"
 SECOND_ORDER = "regime.strategy.darts={order: 2, eigenvalue_every: 1, iterations: 1}"
-GUMBEL = ("regime.strategy.name=gumbel", "regime.dropout.hidden=0")
-HARD = (*GUMBEL, "regime.strategy.sampling=hard")
+GUMBEL = "regime.strategy.name=gumbel"
+HARD = "regime.strategy.sampling=hard"
 EVOLUTION = (
     "regime.strategy.name=single_path",
     "regime.strategy.single_path={population: 1, parents: 1}",
+    "regime.select.candidates=2",
 )
 
 
 def streets(folder, *more):
     """The choices of the toy space are independent and have equally many options."""
-    return toy.arguments(folder, "regime.epochs=1", "regime.warmup_epochs=0", *more)
+    keys = ("epochs=1", "warmup_epochs=0", "cost=null", "select.random=0")
+    return toy.arguments(folder, *(f"regime.{key}" for key in keys), *more)
 
 
+# Words, and the weight steps that are begun and not ended, counted over all lives: the second one;
+# of a text the third and the sixth, within an epoch and a pass over the text.
 IMAGES = cells.images, [1]
-TEXT = cells.text, [2, 6]
 STREETS = streets, [1]
-"""Words, and the weight steps that are not ended: within epochs, and within passes over a text."""
+TEXT = cells.text, [2, 6]
 CASES = {
     "darts_cell-second_order": (IMAGES, "search_darts_cifar10", SECOND_ORDER),
-    "enas_micro-gumbel": (IMAGES, "search_enas_cifar10", *HARD),
     "enas_micro-enas": (IMAGES, "search_enas_cifar10", "regime.strategy.enas.samples=2"),
     "toy-fair": (STREETS, *EVOLUTION, "regime.strategy.single_path.fair=true"),
-    "darts_rnn-gumbel": (TEXT, "search_darts_ptb", *GUMBEL),
+    "darts_rnn-gumbel": (TEXT, "search_darts_ptb", GUMBEL, DROPOUT),
     "darts_rnn-darts": (TEXT, "search_darts_ptb", DROPOUT),
     "darts_rnn-second_order": (TEXT, "search_darts_ptb", DROPOUT, SECOND_ORDER),
-    "enas_rnn-gumbel": (TEXT, "search_enas_ptb", *HARD),
+    "enas_rnn-gumbel": (TEXT, "search_enas_ptb", GUMBEL, HARD),
     "enas_rnn-enas": (TEXT, "search_enas_ptb", DROPOUT),
     "enas_rnn-single_path": (TEXT, "search_enas_ptb", *EVOLUTION),
 }

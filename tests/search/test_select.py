@@ -1,4 +1,5 @@
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,6 @@ def search(tmp_path_factory):
 
 def with_keys(search, *keys):
     """The same parts under another configuration."""
-    from dataclasses import replace
-
     return replace(search, config=config(Path(), *keys))
 
 
@@ -67,8 +66,6 @@ def test_a_proposal_hears_its_score(search):
             if search.cost.of(architecture) <= 0.003:
                 heard.append((architecture, (yield architecture)))
 
-    from dataclasses import replace
-
     class Told(type(search.strategy)):
         def candidates(self, rng):
             return candidates(rng)
@@ -76,7 +73,7 @@ def test_a_proposal_hears_its_score(search):
     told = Told(search.space, search.config.regime.strategy, 0, "cpu")
     select(replace(search, strategy=told), miou)
     assert len(heard) == 8
-    assert all(score == miou(architecture) for architecture, score in heard)
+    assert all(told == (architecture, miou(architecture)) for architecture, told in heard)
 
 
 def test_the_best_learned_network_is_chosen_and_reported(search):
@@ -153,3 +150,25 @@ def test_lower_perplexity_is_better():
     assert found.front == {a}
     rows = as_rows(found, "perplexity", ToySpace().write)
     assert [row["perplexity"] for row in rows] == [60.0, 90.0]
+
+
+def test_a_proposal_over_budget_hears_of_the_one_that_was_scored(search):
+    heard = []
+
+    class Spender(type(search.strategy)):
+        def candidates(self, rng):
+            while True:
+                heard.append((yield search.space.sample(rng)))
+
+    spender = Spender(search.space, search.config.regime.strategy, 0, "cpu")
+    cheap = search.cost.cheapest() * 1.05
+    regime = search.config.regime
+    cost = regime.cost.model_copy(update={"target": cheap})
+    tight = regime.model_copy(update={"cost": cost})
+    parts = replace(
+        search, strategy=spender, config=search.config.model_copy(update={"regime": tight})
+    )
+    select(parts, miou)
+    assert heard
+    assert all(search.cost.of(architecture) <= cheap for architecture, _ in heard)
+    assert all(score == miou(architecture) for architecture, score in heard)

@@ -76,7 +76,7 @@ def test_genotype_both_ways():
         ("range(1, 9)", "range(2, 9)", r"concat=range\(2, 9\)"),
         ("concat", "normal", "got recurrent, normal"),
         ("Genotype(", "genotype(", "is no genotype"),
-        ("Genotype(", "(", "is no genotype"),
+        ("Genotype(", "(", "cannot be read from .recurrent="),
         ("Genotype", "__import__('os').system", "is no genotype"),
     ],
 )

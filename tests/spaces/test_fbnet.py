@@ -77,8 +77,8 @@ def test_small_images_keep_a_map_of_four_by_four() -> None:
 
 def test_width_scales_all_channels() -> None:
     half = fbnet(width=0.5)
-    assert [half.macro.stem, half.macro.last] == [8, 992]
-    assert [block[0] for block in half.macro.blocks] == [8, 16, 16, 32, 56, 96, 176]
+    assert [half.macro.stem, half.macro.last] == [16, 992]
+    assert [block[0] for block in half.macro.blocks] == [16, 16, 16, 32, 56, 96, 176]
     with pytest.raises(ValidationError):
         UnitChainScale(width=0)
     with pytest.raises(ValueError, match=r"space fbnet: .*scale\.wide"):

@@ -23,8 +23,7 @@ def search_step(loss, cost=None, batch_size=2, gradients=None, penalised=None, *
             "training_loss": loss,
             "reward": lambda path: -float(loss(path).detach()),
             "weights": [],
-            "virtual_update": lambda gradients: [],
-            "rate": 0.0,
+            "virtual_update": lambda gradients: ([], 0.0),
             "untouched": nullcontext,
             **more,
         }

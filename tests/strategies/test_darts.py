@@ -51,7 +51,7 @@ class Problem:
     def step(self, rate=RATE, **more):
         def update(gradients):
             parts = zip(self.momenta, gradients, self.weights, strict=True)
-            return [rate * (MOMENTUM * m + g + DECAY * w.detach()) for m, g, w in parts]
+            return [rate * (MOMENTUM * m + g + DECAY * w.detach()) for m, g, w in parts], rate
 
         return search_step(
             self.loss,
@@ -61,7 +61,6 @@ class Problem:
             training_loss=self.training_loss,
             weights=self.weights,
             virtual_update=update,
-            rate=rate,
             untouched=self.untouched,
             **more,
         )

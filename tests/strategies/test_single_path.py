@@ -22,7 +22,7 @@ def scored(strategy, score, rng, number):
     generator = strategy.candidates(rng)
     found = [next(generator)]
     while len(found) < number:
-        found.append(generator.send(score(found[-1])))
+        found.append(generator.send((found[-1], score(found[-1]))))
     return found
 
 

@@ -34,6 +34,7 @@ class Toy(SearchSpace):
 
     name = "toy_choices"
     heads = ("classifier",)
+    skip = "option1"
 
     def __init__(self, *sizes):
         super().__init__()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch
 from squeezenas.engine.distributed import Process
 from squeezenas.engine.optim import learning_rate
 from squeezenas.tracking.run import Run
-from squeezenas.training.fit import Fit
+from squeezenas.training.fit import Fit, stalled
 from tests.training import toy
 
 ALONE = Process(0, 1, torch.device("cpu"))
@@ -193,3 +194,18 @@ def test_dropout_of_a_resumed_step_is_that_of_its_number(tmp_path):
         results.append(learned(fit, 2)[0])
     assert results[0] == results[1]
     assert results[0][0]["train/loss"] != results[0][1]["train/loss"]
+
+
+def test_averaging_begins_where_algorithm_1_says():
+    """NT-ASGD (arXiv:1708.02182), transcribed: T is where the averaging begins."""
+    rng = random.Random(0)
+    for _ in range(500):
+        curve, n = [rng.random() for _ in range(12)], rng.randint(1, 6)
+        logs, begun = [], None
+        for t, v in enumerate(curve):
+            if begun is None and t > n and v > min(logs[: t - n]):
+                begun = t
+            logs.append(v)
+        merits = [-v for v in curve]
+        found = (k for k in range(len(curve)) if stalled(merits[: k + 1], n))
+        assert next(found, None) == begun
