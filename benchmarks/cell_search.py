@@ -77,13 +77,13 @@ CIFAR10 = Experiment(
     baselines={},
     training=("training_regimes=retrain_cells_cifar10",),
     search_size=(
-        "regime.scale={cells: 5, channels: 8}", "regime.batch_size=32", "regime.epochs=3",
+        "regime.scale={cells: 4, channels: 8}", "regime.batch_size=32", "regime.epochs=2",
         "regime.optimiser.lr=0.05", "regime.strategy.optimiser.lr=0.01",
     ),
     training_size=(
         "regime.scale={cells: 5, channels: 16, auxiliary: true}",
-        "regime.stages.cifar10.epochs=15", "regime.stages.cifar10.batch_size=64",
-        "regime.stages.cifar10.validate_every=15",
+        "regime.stages.cifar10.epochs=6", "regime.stages.cifar10.batch_size=64",
+        "regime.stages.cifar10.validate_every=6",
     ),
 )  # fmt: skip
 PTB = Experiment(
@@ -106,12 +106,13 @@ PTB = Experiment(
     },
     training=("training_regimes=retrain_ptb",),
     search_size=(
-        "regime.scale={hidden: 100}", "regime.batch_size=64", "regime.epochs=4",
+        "regime.scale={hidden: 100}", "regime.batch_size=64", "regime.epochs=3",
+        "regime.steps_per_epoch=100",
         "regime.dropout={input: 0.1, cell: 0.1, hidden: 0.05, output: 0.2}",
         "regime.select.images=5000", "regime.strategy.optimiser.lr=0.01",
     ),
     training_size=(
-        "regime.scale={hidden: 100}", "regime.stages.ptb.epochs=4",
+        "regime.scale={hidden: 100}", "regime.stages.ptb.epochs=2",
         "regime.stages.ptb.optimiser.schedule=cosine",
         "regime.stages.ptb.dropout={input: 0.1, cell: 0.1, hidden: 0.05, output: 0.2}",
         "regime.stages.ptb.validate_every=2",

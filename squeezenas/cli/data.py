@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from squeezenas.core.dataset_card import DatasetCard
+
 USAGE = "usage: squeezenas data check datasets=CARD [datasets.root=FOLDER]"
 
 
@@ -22,6 +27,27 @@ def main(arguments: list[str]) -> int:
     from squeezenas.core.recipes import load_dataset
     from squeezenas.data.check import check_dataset, print_report
 
-    report = check_dataset(load_dataset(arguments[1:]))
+    card = load_dataset(arguments[1:])
+    if card.task == "language":
+        _print_text(card)
+        return 0
+    report = check_dataset(card)
     print_report(report)
     return 0 if report.clean else 2
+
+
+def _print_text(card: DatasetCard) -> None:
+    """Words of each split; a fault in a text is an error.
+
+    Raises:
+        FileNotFoundError, ValueError: names the file and the line.
+    """
+    from squeezenas.data.text import UNKNOWN, read_corpus
+
+    corpus = read_corpus(card)
+    print(f"{card.title} in {card.root}: {len(corpus.words)} different words in train")
+    for split, words in corpus.parts.items():
+        text = f"  {split}: {len(words)} words, ends of lines included"
+        if unknown := corpus.unknown[split]:
+            text += f"; {unknown} are not in train and count as {UNKNOWN}"
+        print(text)

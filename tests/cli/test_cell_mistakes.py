@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from squeezenas.cli import outcome
 from squeezenas.cli.main import main
 from tests.search import cells as search_cells
-from tests.tiny_data import write_batch
+from tests.tiny_data import treebank, write_batch
 from tests.training import cells as training_cells
 from tests.training import toy
 
@@ -266,3 +266,18 @@ def test_a_short_text_to_score_on_is_no_mistake(tmp_path, monkeypatch):
     words = search_cells.text(tmp_path, RNN)
     (tmp_path / "treebank" / "ptb.valid.txt").write_text("word1 word2\n")
     assert main(["search", *words]) == 0
+
+
+def test_data_check_counts_the_words_of_a_text(tmp_path, capsys):
+    folder = treebank(tmp_path / "treebank")
+    for name, line in {"train": "a <unk> word", "valid": "sesquipedalian"}.items():
+        with (folder / f"ptb.{name}.txt").open("a") as file:
+            file.write(f"{line}\n")
+    assert main(["data", "check", "datasets=ptb", f"datasets.root={folder}"]) == 0
+    said = capsys.readouterr().out
+    words = len((folder / "ptb.train.txt").read_text().replace("\n", " <eos> ").split())
+    assert f"train: {words} words, ends of lines included" in said
+    assert "1 are not in train and count as <unk>" in said
+    (folder / "ptb.test.txt").unlink()
+    assert main(["data", "check", "datasets=ptb", f"datasets.root={folder}"]) == 2
+    assert "ptb.test.txt" in capsys.readouterr().err
