@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable
 
+from squeezenas.core.ask_tell_config import AskTellConfig
 from squeezenas.core.benchmark_config import BenchmarkConfig
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.evaluate_config import EvaluateConfig
@@ -13,6 +14,7 @@ from squeezenas.core.files import read_yaml
 from squeezenas.core.predict_config import PredictConfig
 from squeezenas.core.recipes import DEFAULT_RETRAINING, DEFAULT_SEARCH, cards
 from squeezenas.core.retrain_config import RetrainConfig, Stage
+from squeezenas.core.scale_config import ScaleConfig
 from squeezenas.core.schema import Key, keys
 from squeezenas.core.search_config import SearchConfig
 
@@ -23,6 +25,7 @@ FLAGS = {
     "--debug": "show the traceback of an error",
     "--print-config": "print the resolved configuration and stop (search, train)",
     "--dry-run": "build everything, take a few steps, forecast time and memory (search, train)",
+    "--workers N": "evaluate in N processes here (search, ask/tell regimes)",
     "--resume RUN": "continue the run in this folder, runs/<name> (search, train)",
 }
 
@@ -41,6 +44,7 @@ def overview() -> str:
             "  export      a network as an ONNX, OpenVINO, torch.export or safetensors file",
             "  benchmark   latency, memory and accuracy in every backend and precision",
             "  data check  read every file of a data set and report sizes, classes and faults",
+            "  scale       a family of larger networks from one, by compound scaling",
             "  zoo         list the networks that have cards; fetch, verify and convert weights",
             "",
             *_flags(),
@@ -73,6 +77,11 @@ def search_page() -> str:
             "",
             "keys (training_regimes fills regime.*; a key without a default must be in the card):",
             *_keys(keys(SearchConfig)),
+            "",
+            "keys of ask/tell regimes, those that count `trials`:",
+            *_keys(key for key in keys(AskTellConfig) if not key.path.startswith("datasets.")),
+            "",
+            "regime.strategy holds a name and the strategy's own keys, which a wrong one lists.",
         ]
     )
 
@@ -211,6 +220,31 @@ def benchmark_page() -> str:
     )
 
 
+def scale_page() -> str:
+    """The page of `squeezenas scale --help`."""
+    examples = [
+        "scale models=squeezenas_mac_small phi=[1,2,3] output=family",
+        "scale models=runs/<name>/architecture.yaml budget=10 output=family",
+        "scale models=squeezenas_mac_small grid=0.05 output=grid",
+    ]
+    return "\n".join(
+        [
+            "usage: squeezenas scale models=<card> [phi=[...] | budget=GMACS | grid=STEP] [key=value]",
+            "",
+            "Compound scaling (arXiv:1905.11946): more units, channels and pixels together, as model",
+            "cards for train. Costs alone do not tell which coefficients are best: grid= lists those",
+            "that double the cost, to be trained.",
+            "",
+            *(f"  squeezenas {example}" for example in examples),
+            "",
+            *_cards("models"),
+            "",
+            "keys (models fills models.*):",
+            *_keys(keys(ScaleConfig)),
+        ]
+    )
+
+
 def data_page() -> str:
     """The page of `squeezenas data --help`."""
     return "\n".join(
@@ -278,7 +312,7 @@ def _cards(group: str, beginning: str = "") -> list[str]:
     return lines
 
 
-def _keys(schema: Sequence[Key]) -> list[str]:
+def _keys(schema: Iterable[Key]) -> list[str]:
     lines = []
     for key in schema:
         default = "" if key.default is None else f", default {key.default}"

@@ -52,10 +52,12 @@ def _sort(arguments: Sequence[str]) -> CommandLine:
             if not value or value.startswith("-"):
                 raise ValueError("--resume: name the folder of the run, --resume runs/<name>")
             resume = Path(value)
+        elif name == "--workers":
+            words.append(f"processes={value if equals else next(rest, '')}")
         elif argument == "-h" or argument in SWITCHES:
             flags.add("--help" if argument == "-h" else argument)
         elif argument.startswith("-"):
-            known = [*SWITCHES, "--resume"]
+            known = [*SWITCHES, "--resume", "--workers"]
             raise ValueError(f"unknown flag {argument}{nearest(name, known)}; see --help")
         else:
             words.append(argument)
@@ -83,17 +85,21 @@ def _run(line: CommandLine) -> int:
 
 def _search(line: CommandLine, arguments: list[str]) -> int:
     from squeezenas.core.recipes import load_search
-    from squeezenas.core.resume import load_resumed
+    from squeezenas.core.resume import load_resumed_search
     from squeezenas.core.search_config import SearchConfig
 
     resume = line.resume
-    config = load_resumed(resume, arguments, SearchConfig) if resume else load_search(arguments)
+    config = load_resumed_search(resume, arguments) if resume else load_search(arguments)
     if "--print-config" in line.flags:
         return _print_config(config)
     _tune_allocator()
-    from squeezenas.cli import search
+    if isinstance(config, SearchConfig):
+        from squeezenas.cli import search
 
-    return search.main(config, resume, "--dry-run" in line.flags)
+        return search.main(config, resume, "--dry-run" in line.flags)
+    from squeezenas.cli import ask_tell
+
+    return ask_tell.main(config, resume, "--dry-run" in line.flags)
 
 
 def _train(line: CommandLine, arguments: list[str]) -> int:
@@ -184,6 +190,33 @@ def _zoo(line: CommandLine, arguments: list[str]) -> int:
     return zoo.main(arguments)
 
 
+def _scale(line: CommandLine, arguments: list[str]) -> int:
+    _refuse_run_flags(line)
+    from squeezenas.core.scale_config import load_scaling
+
+    config = load_scaling(arguments)
+    from squeezenas.cli import scale
+
+    return scale.main(config)
+
+
+def _compare(line: CommandLine, arguments: list[str]) -> int:
+    _refuse_run_flags(line)
+    from squeezenas.core.compare_config import load_comparison
+
+    config = load_comparison(arguments)
+    from squeezenas.cli import compare
+
+    return compare.main(config)
+
+
+def _predictor(line: CommandLine, arguments: list[str]) -> int:
+    _refuse_run_flags(line)
+    from squeezenas.cli import predictor
+
+    return predictor.main(arguments)
+
+
 def _refuse_run_flags(line: CommandLine) -> None:
     misplaced = sorted(line.flags & {"--print-config", "--dry-run"})
     if line.resume:
@@ -201,6 +234,9 @@ COMMANDS = {
     "benchmark": _benchmark,
     "data": _data,
     "zoo": _zoo,
+    "compare": _compare,
+    "predictor": _predictor,
+    "scale": _scale,
 }
 """What each command runs; its help page is `<command>_page` of `squeezenas.cli.help`."""
 

@@ -18,6 +18,7 @@ from squeezenas.search.score import InheritedWeights
 from squeezenas.search.select import Selection, as_rows
 from squeezenas.search.setup import Search
 from squeezenas.tracking.run import Run
+from squeezenas.zoo.found import network_card
 
 OVERLAYS = 4
 
@@ -68,26 +69,21 @@ def _measured(parts: Search, selection: Selection) -> Latency | None:
 
 def _card(parts: Search, selection: Selection, folder: Path, latency: Latency | None) -> ModelCard:
     chosen, regime, config = selection.chosen, parts.config.regime, parts.config
-    speaks = parts.card.task == "language"
     target = {"cost_target": regime.cost.target} if regime.cost else {}
-    return ModelCard(
-        name=folder.name,
-        description=f"Found by {regime.strategy.name} search on {config.datasets.name}.",
-        space=parts.space.name,
-        scale=regime.scale,
-        head=regime.head,
-        task=parts.card.task,
-        classes=() if speaks else parts.card.classes,
-        words=parts.card.num_classes if speaks else None,
-        dataset=config.datasets.name,
-        architecture=tuple(parts.space.write(chosen.architecture)),
-        costs=_costs(parts, selection, latency),
-        search={
-            f"inherited_{parts.task.headline}": chosen.report,
-            "protocol": regime.select.protocol,
-            **target,
-            "seed": config.seed,
-        },
+    card = network_card(
+        folder.name, parts.space, regime.scale, regime.head, parts.card, chosen.architecture
+    )
+    return card.model_copy(
+        update={
+            "description": f"Found by {regime.strategy.name} search on {config.datasets.name}.",
+            "costs": _costs(parts, selection, latency),
+            "search": {
+                f"inherited_{parts.task.headline}": chosen.report,
+                "protocol": regime.select.protocol,
+                **target,
+                "seed": config.seed,
+            },
+        }
     )
 
 

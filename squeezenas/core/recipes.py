@@ -6,21 +6,24 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
+from squeezenas.core.ask_tell_config import AskTellConfig, TableSearchConfig
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import read_yaml
 from squeezenas.core.model_card import ModelCard, read_model_card
 from squeezenas.core.overrides import Request, merge, parse
 from squeezenas.core.registry import nearest
-from squeezenas.core.retrain_config import RetrainConfig
+from squeezenas.core.retrain_config import RetrainConfig, RetrainRegime
 from squeezenas.core.run_config import RunConfig
 from squeezenas.core.search_config import SearchConfig
+from squeezenas.core.table_card import TableCard
 from squeezenas.core.validation import Origin, validated
 
 C = TypeVar("C", bound=RunConfig)
+AnySearch = SearchConfig | AskTellConfig | TableSearchConfig
 
 DEFAULT_SEARCH = "search_street_scenes"
 DEFAULT_RETRAINING = "retrain_street_scenes"
@@ -66,10 +69,11 @@ def find(group: str, name: str) -> Path:
     return known[name]
 
 
-def load_search(arguments: Sequence[str]) -> SearchConfig:
+def load_search(arguments: Sequence[str]) -> AnySearch:
     """The configuration of a search from arguments like `datasets=cityscapes regime.epochs=3`.
 
-    Without a regime it is the embedded default; without a data set, the one the regime names.
+    Without a regime it is the embedded default; without a data set, the one the regime names. The
+    regime says whether the search is one-shot or ask/tell.
 
     Raises:
         FileNotFoundError: a card given as a path does not exist.
@@ -84,8 +88,27 @@ def load_search(arguments: Sequence[str]) -> SearchConfig:
     content = merge(
         OmegaConf.create({"datasets": read_yaml(dataset_file), "regime": regime}), request.values
     )
-    config = validated(SearchConfig, content, origin_of(request, files))
+    kind = search_kind({**content, "regime": regime})  # of the card, whatever is typed
+    config = validated(kind, content, origin_of(request, files))
     return _named(config, [regime_file.stem, config.datasets.name])
+
+
+def search_kind(content: Mapping[str, Any]) -> type[AnySearch]:
+    """Which kind of search a configuration is: ask/tell regimes count trials.
+
+    Raises:
+        ValueError: a one-shot search of a table.
+    """
+    table = content["datasets"].get("task") == "table"
+    if "trials" in content["regime"]:
+        return TableSearchConfig if table else AskTellConfig
+    if table:
+        name = content["datasets"].get("name")
+        raise ValueError(
+            f"datasets={name} is a table of results, which has no weights to learn; choose a "
+            "regime such as training_regimes=search_aging_evolution"
+        )
+    return SearchConfig
 
 
 def load_retraining(arguments: Sequence[str]) -> RetrainConfig:
@@ -211,7 +234,22 @@ def _named(config: C, parts: Sequence[str]) -> C:
 
 
 def load_dataset(arguments: Sequence[str]) -> DatasetCard:
-    """The dataset card of `datasets=<card> datasets.key=value ...`.
+    """The card of a data set of images or text, as `load_card`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_card`, or it is a table of results.
+    """
+    card = load_card(arguments)
+    if isinstance(card, TableCard):
+        raise ValueError(
+            f"datasets={card.name} is a table of results; this needs images or text, such as "
+            "datasets=street_scenes"
+        )
+    return card
+
+
+def load_card(arguments: Sequence[str]) -> DatasetCard | TableCard:
+    """The card of `datasets=<card> datasets.key=value ...`.
 
     Raises:
         FileNotFoundError: a card given as a path does not exist.
@@ -226,9 +264,30 @@ def load_dataset(arguments: Sequence[str]) -> DatasetCard:
                 f"{key}: unknown key; only datasets=<card> and datasets.* are read here"
             )
     file = find("datasets", request.cards["datasets"])
-    content = merge(OmegaConf.create({"datasets": read_yaml(file)}), request.values)
+    content = merge(OmegaConf.create({"datasets": read_yaml(file)}), request.values)["datasets"]
     origin = origin_of(request, {"datasets": file})
-    return validated(DatasetCard, content["datasets"], origin, prefix="datasets")
+    if content.get("task") == "table":
+        return validated(TableCard, content, origin, prefix="datasets")
+    return validated(DatasetCard, content, origin, prefix="datasets")
+
+
+def load_one_stage(name: str, settings: Mapping[str, Any]) -> tuple[str, RetrainRegime]:
+    """A retraining regime of one stage, with keys of that stage set anew; and the stage's name.
+
+    Raises:
+        FileNotFoundError, ValueError: no such card, more stages, unknown keys, wrong values.
+    """
+    file = find("training_regimes", name)
+    content = OmegaConf.create({"regime": read_yaml(file)})
+    stages = _stages(content)
+    if len(stages) != 1:
+        raise ValueError(
+            f"training_regimes={name} has {len(stages)} stages; one that scores has one, such as "
+            "retrain_street_scenes"
+        )
+    stage = f"regime.stages.{stages[0]}"
+    regime = merge(content, {f"{stage}.{key}": value for key, value in settings.items()})["regime"]
+    return stages[0], validated(RetrainRegime, regime, lambda key: f"(in {file})", prefix="regime")
 
 
 def load_model(name_or_path: str) -> ModelCard:

@@ -11,14 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from squeezenas.core.files import read_yaml
 from squeezenas.core.overrides import merge, parse
-from squeezenas.core.recipes import C, groups, place, require_stages
+from squeezenas.core.recipes import AnySearch, C, groups, place, require_stages, search_kind
 from squeezenas.core.run_config import RunConfig
+from squeezenas.core.search_config import SearchConfig
 from squeezenas.core.validation import validated
 
 CHANGEABLE = (
     "device",
     "workers",
     "threads",
+    "processes",
+    "lease",
     "tracking",
     "wandb",
     "checkpoint_minutes",
@@ -40,6 +43,13 @@ def differences(a: RunConfig, b: RunConfig) -> list[str]:
     return [key for key in left | right if left.get(key, missing) != right.get(key, missing)]
 
 
+def load_resumed_search(folder: Path, arguments: Sequence[str]) -> AnySearch:
+    """The configuration of the search in `folder`, of whichever kind it is; see `load_resumed`."""
+    content = _saved(folder)
+    _require_kind(content, folder, SearchConfig)
+    return load_resumed(folder, arguments, search_kind(content))
+
+
 def load_resumed(folder: Path, arguments: Sequence[str], kind: type[C]) -> C:
     """The configuration of the run in `folder`, with the changeable keys of the arguments.
 
@@ -53,16 +63,12 @@ def load_resumed(folder: Path, arguments: Sequence[str], kind: type[C]) -> C:
         ValueError: it is a run of another kind, or the arguments ask for something else than was
             saved; lists the keys.
     """
-    file = folder / "config.yaml"
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{folder}: no run to resume here (config.yaml is missing); "
-            "give the folder of a run, for example --resume runs/<name>"
-        )
-    content = read_yaml(file)
+    content = _saved(folder)
     _require_kind(content, folder, kind)
     saved = validated(
-        kind, OmegaConf.to_container(content, resolve=False), lambda key: f"(in {file})"
+        kind,
+        OmegaConf.to_container(content, resolve=False),
+        lambda key: f"(in {folder / 'config.yaml'})",
     )
     request = parse(arguments, groups(kind))
     wanted = OmegaConf.create(saved.model_dump(mode="json"))
@@ -84,6 +90,16 @@ def load_resumed(folder: Path, arguments: Sequence[str], kind: type[C]) -> C:
             "leave them out to resume, or start a new run with another name"
         )
     return config
+
+
+def _saved(folder: Path) -> DictConfig:
+    file = folder / "config.yaml"
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{folder}: no run to resume here (config.yaml is missing); "
+            "give the folder of a run, for example --resume runs/<name>"
+        )
+    return read_yaml(file)
 
 
 def _require_kind(content: DictConfig, folder: Path, kind: type[RunConfig]) -> None:

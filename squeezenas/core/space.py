@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from squeezenas.core.architecture import Architecture, Choice
@@ -107,6 +107,10 @@ class SearchSpace(ABC):
         pairs = zip(a.picks, b.picks, strict=True)
         return self.architecture([rng.choice(pair) for pair in pairs])
 
+    def canonical(self, architecture: Architecture) -> Hashable:
+        """Equal for architectures that are the same network."""
+        return architecture.picks
+
     def derive(self, scores: Mapping[str, Sequence[float]]) -> Architecture:
         """The architecture of the highest score of each choice; `scores[key]` has one a option."""
         picks = []
@@ -115,9 +119,16 @@ class SearchSpace(ABC):
             picks.append(row.index(max(row)))
         return self.architecture(picks)
 
-    @abstractmethod
     def supernet(self, classes: int, head: str, memory: str = "full") -> nn.Module:
-        """A network with every option of every choice; `forward(images, path)`."""
+        """A network with every option of every choice; `forward(images, path)`.
+
+        Raises:
+            ValueError: the space has none.
+        """
+        raise ValueError(
+            f"space {self.name} has no supernet; search it with an ask/tell strategy, such as "
+            "training_regimes=search_aging_evolution"
+        )
 
     @abstractmethod
     def network(self, architecture: Architecture, classes: int, head: str) -> nn.Module:
@@ -130,9 +141,13 @@ class SearchSpace(ABC):
         """A network of the architecture that `inherit` can fill; by default `network`."""
         return self.network(architecture, classes, head)
 
-    @abstractmethod
     def inherit(self, supernet: nn.Module, network: nn.Module, architecture: Architecture) -> None:
-        """Copies the weights a supernet has for the architecture into its network, in place."""
+        """Copies the weights a supernet has for the architecture into its network, in place.
+
+        Raises:
+            ValueError: the space has no supernet.
+        """
+        raise ValueError(f"space {self.name} has no supernet to inherit weights from")
 
     @abstractmethod
     def graph(self, architecture: Architecture) -> tuple[list[list[int]], list[str]]:

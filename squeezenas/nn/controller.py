@@ -7,41 +7,16 @@ the state tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from squeezenas.core.architecture import Choice
+from squeezenas.nn.rollout import Allowed, Decide, Decisions, Rollout, roll_out
 
 HIDDEN = 100
 SPREAD = 0.1  # weights begin uniform within this
-NEVER = -1e9  # the logit of an illegal option: its probability is exactly 0, its entropy finite
-
-Allowed = Callable[[Sequence[int]], list[bool]]
-Decide = Callable[[int, Tensor], Tensor]
-
-
-class Rollout(NamedTuple):
-    """Architectures that a controller went through.
-
-    Args:
-        picks: option indices, `(architectures, choices)`.
-        rows: for each choice, log-probabilities `(architectures, options)` given the picks before.
-    """
-
-    picks: Tensor
-    rows: list[Tensor]
-
-    def log_prob(self) -> Tensor:
-        """Log-probability of each architecture, `(architectures,)`."""
-        pairs = zip(self.rows, self.picks.unbind(1), strict=True)
-        return torch.stack([row.gather(1, picks[:, None])[:, 0] for row, picks in pairs]).sum(0)
-
-    def entropy(self) -> Tensor:
-        """Entropy of the decisions on the way, summed, in nats: `(architectures,)`."""
-        return torch.stack([-(row.exp() * row).sum(1) for row in self.rows]).sum(0)
 
 
 class Controller(nn.Module):
@@ -82,18 +57,12 @@ class Controller(nn.Module):
                 picks `(architectures,)`.
             allowed: from the picks of an architecture so far to the legal options of its next.
         """
-        inputs = self.start.expand(architectures, -1)
+        return roll_out(self._decisions(architectures), architectures, decide, allowed)
+
+    def _decisions(self, architectures: int) -> Decisions:
+        inputs: Tensor = self.start.expand(architectures, -1)
         hidden = memory = torch.zeros_like(inputs)
-        picks: list[list[int]] = [[] for _ in range(architectures)]
-        rows = []
-        for number, kind in enumerate(self._kinds):
+        for kind in self._kinds:
             hidden, memory = self.cell(inputs, (hidden, memory))
             logits = self.tanh * torch.tanh(self.heads[kind](hidden) / self.temperature)
-            legal = torch.tensor([allowed(before) for before in picks], device=logits.device)
-            row = logits.masked_fill(~legal, NEVER).log_softmax(1)
-            decided = decide(number, row.detach().exp())
-            for before, pick in zip(picks, decided.tolist(), strict=True):
-                before.append(pick)
-            inputs = self.embeddings[kind](decided)
-            rows.append(row)
-        return Rollout(torch.tensor(picks, device=inputs.device), rows)
+            inputs = self.embeddings[kind]((yield logits))

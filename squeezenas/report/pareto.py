@@ -22,11 +22,12 @@ KINDS = {
     "random": ("random, same cost", GREY, "x", 28),
     "sampled": ("sampled from the search", BLUE, "o", 26),
     "argmax": ("most likely (argmax)", ORANGE, "^", 75),
+    "evaluated": ("evaluated", BLUE, "o", 26),
 }
 
 
 class Point(NamedTuple):
-    """A candidate: its cost and score, `sampled`, `argmax` or `random`, and what is special."""
+    """A candidate: its cost and score, its kind (of `KINDS`), and what is special about it."""
 
     cost: float
     score: float
@@ -36,7 +37,12 @@ class Point(NamedTuple):
 
 
 def draw_pareto(
-    path: Path, candidates: Sequence[Point], target: float | None, unit: str, figure_of: Figure
+    path: Path,
+    candidates: Sequence[Point],
+    target: float | None,
+    unit: str,
+    figure_of: Figure,
+    weights: str = "inherited weights",
 ) -> None:
     """Draws cost against score.
 
@@ -46,6 +52,7 @@ def draw_pareto(
         target: the cost that the chosen network may have, if there is a limit.
         unit: of the costs, such as GMACs.
         figure_of: what the score is.
+        weights: what it was measured with.
 
     Raises:
         OSError: the file could not be written.
@@ -81,7 +88,7 @@ def draw_pareto(
     if target is not None:
         axes.axvline(target, color=INK, lw=1.2, ls="--", label=f"target {target:g} {unit}")
     axes.set_xlabel(f"cost ({unit})", fontsize=9, color=INK)
-    axes.set_ylabel(f"{figure_of.label}{sign}, inherited weights", fontsize=9, color=INK)
+    axes.set_ylabel(f"{figure_of.label}{sign}, {weights}", fontsize=9, color=INK)
     axes.grid(color="#EEEEEE", lw=0.8)
     axes.set_axisbelow(True)
     figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=8)

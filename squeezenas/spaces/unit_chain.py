@@ -11,6 +11,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import ClassVar
 
 from pydantic import Field
@@ -21,7 +22,7 @@ from squeezenas.core.config import Strict
 from squeezenas.core.space import ChainSpace
 from squeezenas.nn.backbone import Backbone, Macro, Unit
 from squeezenas.nn.classification_network import ClassificationNetwork
-from squeezenas.nn.inverted_residual import candidate
+from squeezenas.nn.inverted_residual import SKIP, candidate
 from squeezenas.nn.mixed import MixedUnit
 from squeezenas.nn.segmentation_network import SegmentationNetwork
 
@@ -36,6 +37,8 @@ class UnitChainScale(Strict):
     """For images of 32x32: the stem and the first stage that halves the map keep its size."""
     width: float = Field(1.0, gt=0)
     """Channels over those of the paper, rounded to multiples of 8, at least 16."""
+    depth: float = Field(1.0, gt=0)
+    """Units of each stage over those of the paper, rounded up."""
 
 
 class UnitChain(ChainSpace):
@@ -59,6 +62,28 @@ class UnitChain(ChainSpace):
     @abstractmethod
     def options(self, c_in: int, c_out: int, stride: int) -> tuple[str, ...]:
         """The candidates of a unit of this shape."""
+
+    def deepened(self, shallower: UnitChain, architecture: Architecture) -> Architecture:
+        """The architecture of this space that repeats the units of one with fewer a stage.
+
+        Units stay in their order and are repeated as evenly as possible, later ones first. Skips
+        and others separately: a stage keeps its share of units that compute something.
+
+        Args:
+            shallower: a space whose stages have at most as many units.
+            architecture: one of its architectures.
+        """
+        texts, rest = [], shallower.write(architecture)
+        for (_, own, _), (_, fewer, _) in zip(
+            self.macro.blocks, shallower.macro.blocks, strict=True
+        ):
+            stage, rest = rest[:fewer], rest[fewer:]
+            active = [place for place, text in enumerate(stage) if text != SKIP]
+            idle = [place for place, text in enumerate(stage) if text == SKIP]
+            computing = -(-len(active) * own // fewer)
+            places = sorted([*_repeated(active, computing), *_repeated(idle, own - computing)])
+            texts += [stage[place] for place in places]
+        return self.read(texts)
 
     def supernet(self, classes: int, head: str, memory: str = "full") -> Backbone:
         """All candidates of all units; `forward(images, path)`."""
@@ -112,14 +137,23 @@ class UnitChain(ChainSpace):
         return next(i for i, choice in enumerate(self.choices) if choice.key == key)
 
 
+def _repeated(places: Sequence[int], count: int) -> list[int]:
+    """So many of the places, each as often as the others or once more, the last ones first."""
+    return [places[(len(places) * (turn + 1) - 1) // count] for turn in range(count)]
+
+
 def _scaled(macro: Macro, scale: UnitChainScale) -> Macro:
     def channels(number: int) -> int:
-        return number if scale.width == 1 else max(FEWEST, 8 * round(number * scale.width / 8))
+        return number if scale.width == 1 else _rounded(number * scale.width)
 
-    blocks = [(channels(wide), repeats, stride) for wide, repeats, stride in macro.blocks]
+    blocks = [
+        (channels(wide), math.ceil(repeats * scale.depth), stride)
+        for wide, repeats, stride in macro.blocks
+    ]
     if scale.small:
         first = next(index for index, (_, _, stride) in enumerate(blocks) if stride == 2)
         blocks[first] = (*blocks[first][:2], 1)
+    before, after = (list(accumulate(row[1] for row in rows)) for rows in (macro.blocks, blocks))
     return replace(
         macro,
         stem=channels(macro.stem),
@@ -127,5 +161,16 @@ def _scaled(macro: Macro, scale: UnitChainScale) -> Macro:
         first=macro.first and channels(macro.first),
         last=macro.last and channels(macro.last),
         middle=macro.middle and channels(macro.middle),
+        # Heads read the last unit of a stage.
+        low={head: after[before.index(unit + 1)] - 1 for head, unit in macro.low.items()},
         stem_stride=1 if scale.small else macro.stem_stride,
     )
+
+
+def _rounded(channels: float) -> int:
+    """The nearest multiple of 8 that is not more than 10 % less, as in EfficientNet; at least 16.
+
+    The rule is in the code of MobileNetV2, and that of EfficientNet (arXiv:1905.11946) has it too.
+    """
+    near = int(channels + 4) // 8 * 8
+    return max(FEWEST, near if near >= 0.9 * channels else near + 8)

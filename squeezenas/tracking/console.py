@@ -27,6 +27,8 @@ SHOWN = {
     "val/perplexity": "val perplexity {:.1f}",
     COST: "cost {:.3g}",
     "architecture/temperature": "temperature {:.2f}",
+    "trial/value": "last {:.4g}",
+    "trial/best": "best {:.4g}",
 }
 """Metrics in the line, in this order; the target follows the cost."""
 

@@ -9,6 +9,7 @@ from squeezenas.core.files import to_yaml
 from squeezenas.core.recipes import (
     cards,
     find,
+    load_card,
     load_dataset,
     load_model,
     load_retraining,
@@ -50,7 +51,7 @@ def test_every_regime_loads(name):
 
 def test_every_dataset_card_is_valid_and_named_like_its_file():
     names = list(cards("datasets"))
-    assert [load_dataset([f"datasets={name}"]).name for name in names] == names
+    assert [load_card([f"datasets={name}"]).name for name in names] == names
 
 
 def test_every_model_card_is_valid_and_named_like_its_file():

@@ -1,0 +1,58 @@
+"""Every ask/tell strategy on NAS-Bench-201, with the same seeds.
+
+    python -m benchmarks.nasbench201 --root FOLDER --output benchmarks/results/nasbench201_cpu.json
+
+Searches by the validation accuracy at 12 epochs, and tells the test accuracy at 200 epochs of what
+was found. The same as `squeezenas compare` with the settings below, which suit a few hundred
+trials; the defaults of most strategies are those of their papers, for thousands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from squeezenas.cli.compare import main as compare
+from squeezenas.core.compare_config import load_comparison
+
+SETTINGS = {
+    "aging_evolution": {"population": 50, "sample": 20, "identity": 0},
+    "bayesian": {"seeds": 10},  # its Gaussian process takes longest
+    "nao": {"initial": 50, "parents": 25, "children": 25, "epochs": 300},
+    "neural_predictor": {"n": 60, "refit": 30},
+    "nsga2": {"population": 20},
+    "pnas": {"beam": 20},
+    "ppo": {"lr": 0.01},
+    "reinforce": {"lr": 0.02},
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--root", type=Path, required=True, help="folder of the table")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file; a PNG beside it")
+    parser.add_argument("--strategies", default="all", help="names with commas between them")
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--budget", default="[150,300]", help="evaluations")
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    names = given.strategies.split(",")
+    settings = {name: SETTINGS[name] for name in SETTINGS if name in names or "all" in names}
+    with tempfile.TemporaryDirectory() as folder:
+        words = [
+            "datasets=nasbench201", f"datasets.root={given.root}", "figure=cifar10_val_12ep",
+            "report=cifar10_test_200ep", f"strategies={given.strategies}",
+            f"settings={json.dumps(settings)}", f"seeds={given.seeds}", f"budget={given.budget}",
+            f"jobs={given.jobs}", f"output={folder}",
+        ]  # fmt: skip
+        code = compare(load_comparison(words))
+        for suffix in (".json", ".png"):
+            shutil.copyfile(Path(folder, f"comparison{suffix}"), given.output.with_suffix(suffix))
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Search without a supernet: strategies propose, evaluators score, a study remembers."""

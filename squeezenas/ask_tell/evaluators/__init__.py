@@ -1,0 +1,1 @@
+"""What scores an architecture: a benchmark table, inherited weights, or a training."""

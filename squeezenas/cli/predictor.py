@@ -1,0 +1,208 @@
+"""`squeezenas predictor fit|score`: predictors alone, on the architectures of a benchmark table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from squeezenas.core.architecture import Architecture
+from squeezenas.core.files import write_atomically
+from squeezenas.core.predictor_config import (
+    FitConfig,
+    PredictorConfig,
+    ScoreConfig,
+    load_predictor_config,
+)
+from squeezenas.core.registry import nearest
+from squeezenas.predictors.predictor import Array, make_predictor
+from squeezenas.predictors.saved import save_predictor
+from squeezenas.predictors.scoring import scored, split
+
+if TYPE_CHECKING:
+    from squeezenas.core.figures import Figure
+    from squeezenas.core.space import SearchSpace
+    from squeezenas.data.tables import BenchmarkTable
+
+USAGE = "usage: squeezenas predictor fit|score datasets=TABLE [key=value]"
+
+Found = dict[str, list[dict[str, float]]]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs what follows `squeezenas predictor`.
+
+    Returns:
+        0.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: something that the user can put right.
+    """
+    command, *rest = arguments or ("",)
+    if command == "score":
+        return _score(load_predictor_config(ScoreConfig, rest))
+    if command == "fit":
+        return _fit(load_predictor_config(FitConfig, rest))
+    raise ValueError(f"unknown command {command!r}{nearest(command, ['fit', 'score'])}; {USAGE}")
+
+
+def _score(config: ScoreConfig) -> int:
+    """Compares predictors; prints a table and writes `predictors.json`."""
+    if strangers := sorted(set(config.settings) - set(config.predictor)):
+        raise ValueError(
+            f"settings.{strangers[0]}: not among predictor=[{','.join(config.predictor)}]"
+            f"{nearest(strangers[0], list(config.predictor))}"
+        )
+    table, name, values = _read(config)
+    architectures, space = table.architectures(), table.whole
+    for predictor in config.predictor:
+        make_predictor(predictor, config.settings.get(predictor, {}), space)  # before the work
+    seeds = range(config.seed, config.seed + config.splits)
+    splits = [split(len(table), config.n, config.test, seed) for seed in seeds]
+    if config.output is not None:
+        config.output.mkdir(parents=True, exist_ok=True)
+    found: Found = {}
+    total = len(config.predictor) * config.splits
+    with tqdm(total=total, desc="scoring", unit="fit", leave=False, disable=None) as bar:
+        for predictor in config.predictor:
+            keys, found[predictor] = config.settings.get(predictor, {}), []
+            for seed, rows in zip(seeds, splits, strict=True):
+                model = make_predictor(predictor, keys, space, seed)
+                found[predictor].append(scored(model, architectures, values, rows, config.top))
+                bar.update()
+    figure = table.figures[name]
+    print("\n".join(lines(found)))
+    print(
+        f"\n{figure.label} of {table.card.title}: {len(splits[0].training)} architectures learned "
+        f"from, {len(splits[0].test):,} others predicted, mean and deviation of {config.splits} "
+        f"splits; mse and regret in {_unit(figure)}"
+    )
+    if config.output is not None:
+        _write_scores(config, name, found)
+        print(f"predictors.json is in {config.output}")
+    return 0
+
+
+def lines(found: Found) -> list[str]:
+    """The measures of each predictor as a table for the terminal."""
+    names = list(next(iter(found.values()))[0])
+    wide = max(9, *(len(name) for name in found))
+    rows = [f"{'predictor':<{wide}}" + "".join(f"  {name:>15}" for name in names)]
+    for predictor, splits in found.items():
+        cells = [[row[name] for row in splits] for name in names]
+        texts = [f"{np.mean(cell):.3f} +- {np.std(cell):.3f}" for cell in cells]
+        rows.append(f"{predictor:<{wide}}" + "".join(f"  {text:>15}" for text in texts))
+    return rows
+
+
+def _write_scores(config: ScoreConfig, figure: str, found: Found) -> None:
+    from squeezenas.tracking.environment import environment
+
+    assert config.output is not None
+    report = {
+        "figure": figure,
+        "mean": {name: _means(rows) for name, rows in found.items()},
+        "splits": found,
+        "config": config.model_dump(mode="json", exclude_none=True),
+        **environment(),
+    }
+    write_atomically(config.output / "predictors.json", json.dumps(report, indent=1) + "\n")
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _fit(config: FitConfig) -> int:
+    """Fits one predictor; writes it and its predictions, the best first."""
+    table, name, values = _read(config)
+    space, known = table.whole, table.architectures()
+    n = min(config.n, len(table)) or len(table)
+    rows = np.random.default_rng(config.seed).permutation(len(table))
+    training = rows[:n]
+    if config.candidates is not None:
+        candidates = read_architectures(config.candidates, space)
+    else:
+        candidates = [known[row] for row in rows[n:]]
+    predictor = make_predictor(config.predictor, config.settings, space, config.seed)
+    config.output.mkdir(parents=True, exist_ok=True)
+    predictor.fit([known[row] for row in training], values[training])
+    save_predictor(config.output / "predictor.safetensors", predictor, config.predictor)
+    figure = table.figures[name]
+    told = f"{config.predictor} learned from {n:,} architectures of {table.card.title}"
+    if not candidates:
+        print(f"{told}; nothing is left to predict. predictor.safetensors is in {config.output}")
+        return 0
+    predicted = predictor.predict(candidates)
+    order = np.argsort(-predicted, kind="stable")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["architecture", f"predicted {name}"])
+    scale = _scale(figure)
+    for row in order.tolist():
+        written = " ".join(space.write(candidates[row]))
+        writer.writerow([written, f"{figure.merit(float(predicted[row])) / scale:.6g}"])
+    write_atomically(config.output / "predictions.csv", text.getvalue())
+    best = figure.merit(float(predicted[order[0]])) / scale
+    print(
+        f"{told} and predicted {len(candidates):,}; best: {figure.text(best)}\n"
+        f"predictor.safetensors and predictions.csv are in {config.output}"
+    )
+    return 0
+
+
+def _read(config: PredictorConfig) -> tuple[BenchmarkTable, str, Array]:
+    """The table, the name of the figure, and merits: percent where it is a share."""
+    from squeezenas.data.tables import read_table
+
+    table = read_table(config.datasets)
+    name = config.figure or next(iter(table.figures))
+    table = table.require(name)
+    figure = table.figures[name]
+    return table, name, figure.merit(1.0) * _scale(figure) * table.column(name)
+
+
+def _scale(figure: Figure) -> float:
+    return 100.0 if figure.percent else 1.0
+
+
+def _unit(figure: Figure) -> str:
+    return "percent" if figure.percent else "units of the figure"
+
+
+def read_architectures(path: Path, space: SearchSpace) -> list[Architecture]:
+    """The architectures of a text file, one a line as the space writes them.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no architectures, or one that is not of the space; names the line.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"candidates={path}: no such file; check the path")
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(_read_line(line.strip(), space))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from None
+    if not found:
+        raise ValueError(f"{path}: no architectures; write one a line")
+    return found
+
+
+def _read_line(line: str, space: SearchSpace) -> Architecture:
+    """One text, such as a genotype, or a word a choice."""
+    try:
+        return space.read([line])
+    except ValueError:
+        if len(line.split()) == 1:
+            raise
+        return space.read(line.split())

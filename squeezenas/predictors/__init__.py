@@ -1,0 +1,1 @@
+"""Predictors: how an architecture will do, from how others did, without evaluating it."""

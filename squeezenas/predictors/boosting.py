@@ -1,0 +1,75 @@
+"""Gradient boosting of scikit-learn on one-hot picks: the baseline that a network has to beat.
+
+Its settings suit some hundred architectures; the library's own are for thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from squeezenas.core.architecture import Architecture
+from squeezenas.core.config import Positive, Strict
+from squeezenas.predictors.encoding import one_hot
+from squeezenas.predictors.predictor import Array, Predictor, predictors
+
+
+class BoostingConfig(Strict):
+    """Keys of predictor boosting."""
+
+    trees: Positive = 300
+    """Trees that are added up."""
+    lr: float = Field(0.05, gt=0)
+    """What each tree's answer is multiplied by."""
+    depth: Positive = 3
+    """Decisions of a tree, one after the other."""
+    leaf: Positive = 3
+    """Least number of architectures at the end of them."""
+    subsample: float = Field(0.7, gt=0, le=1)
+    """Share of the architectures that a tree is grown on."""
+    features: float = Field(0.3, gt=0, le=1)
+    """Share of the picks that a decision is chosen from."""
+    loss: Literal["squared_error", "absolute_error", "huber"] = "huber"
+    """What is minimised, in scikit-learn's words; the last two bear outliers."""
+
+
+@predictors.register("boosting")
+class BoostingPredictor(Predictor):
+    """Trees of scikit-learn."""
+
+    Config = BoostingConfig
+
+    def learn(self, architectures: Sequence[Architecture], targets: Array) -> None:
+        """Grows the trees."""
+        self._grow(one_hot(self.space, architectures), targets)
+
+    def score(self, architectures: Sequence[Architecture]) -> Array:
+        """What the trees add up to."""
+        found: Array = self._trees.predict(one_hot(self.space, architectures))
+        return found
+
+    def state(self) -> dict[str, Array]:
+        """What the trees are grown from: scikit-learn keeps them in pickles alone."""
+        return {"encoded": self._encoded, "targets": self._targets}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Grows the same trees again."""
+        self._grow(state["encoded"], state["targets"])
+
+    def _grow(self, encoded: Array, targets: Array) -> None:
+        from sklearn.ensemble import GradientBoostingRegressor
+
+        self._encoded, self._targets = encoded, np.asarray(targets)
+        self._trees = GradientBoostingRegressor(
+            n_estimators=self.config.trees,
+            learning_rate=self.config.lr,
+            max_depth=self.config.depth,
+            min_samples_leaf=self.config.leaf,
+            subsample=self.config.subsample,
+            loss=self.config.loss,
+            max_features=self.config.features,
+            random_state=self.seed,
+        ).fit(encoded, targets)

@@ -1,0 +1,156 @@
+"""What every registered predictor must do."""
+
+import random
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from squeezenas.core.architecture import Architecture
+from squeezenas.core.space import make_space
+from squeezenas.predictors.measures import measures
+from squeezenas.predictors.predictor import make_predictor, predictors
+from squeezenas.predictors.saved import load_predictor, save_predictor
+from tests.predictors.planted import QUICK, SPACE, drawn
+from tests.strategies.ask_tell import ToyChain
+
+NAMES = predictors.names()
+
+
+def fitted(name, count=150, seed=0, **keys):
+    predictor = make_predictor(name, QUICK[name] | keys, SPACE, seed)
+    architectures, values = drawn(count)
+    predictor.fit(architectures, values)
+    return predictor
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """Each predictor, fitted once: `learned(name)`."""
+    return cache(fitted)
+
+
+@pytest.fixture(scope="module")
+def others():
+    """Architectures that nobody learned from, and their values."""
+    architectures, values = drawn(550)
+    return architectures[150:], values[150:]
+
+
+def test_the_predictors_there_are():
+    assert NAMES == ["boosting", "gcn", "mlp", "rnn"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_planted_function_is_learned(name, learned, others):
+    architectures, values = others
+    found = measures(values, learned(name).predict(architectures))
+    assert found["kendall"] > 0.6
+    assert found["r2"] > 0.6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_seed_decides_and_global_chance_does_not(name, learned, others):
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    again = fitted(name)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(2)
+    said = learned(name).predict(others[0])
+    assert np.array_equal(again.predict(others[0]), said)
+    assert not np.array_equal(fitted(name, seed=1).predict(others[0]), said)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fitting_again_forgets_the_first_time(name):
+    architectures, values = drawn(20)
+    keys = QUICK[name] | ({"trees": 3} if name == "boosting" else {"epochs": 2})
+    once = make_predictor(name, keys, SPACE)
+    once.fit(architectures, values)
+    twice = make_predictor(name, keys, SPACE)
+    twice.fit(architectures[:10], 5 - values[:10])
+    twice.fit(architectures, values)
+    assert np.array_equal(once.predict(architectures), twice.predict(architectures))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_predictions_follow_the_unit_of_the_values(name, others):
+    architectures, values = drawn(30)
+    keys = QUICK[name] | ({"trees": 20} if name == "boosting" else {"epochs": 5})
+    ours, theirs = (make_predictor(name, keys, SPACE) for _ in range(2))
+    ours.fit(architectures, values)
+    theirs.fit(architectures, 100 * values - 7)
+    expected = 100 * ours.predict(others[0]) - 7
+    assert theirs.predict(others[0]) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_at_a_time_and_together_are_the_same(name, learned, others):
+    together = learned(name).predict(others[0][:7])
+    assert together.shape == (7,)
+    alone = [learned(name).predict([one])[0] for one in others[0][:7]]
+    assert together == pytest.approx(np.array(alone), abs=1e-5)
+    assert learned(name).predict([]).shape == (0,)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_gives_the_predictor_back(name, learned, others, tmp_path):
+    save_predictor(tmp_path / "p.safetensors", learned(name), name)
+    loaded = load_predictor(tmp_path / "p.safetensors", SPACE)
+    assert np.array_equal(loaded.predict(others[0]), learned(name).predict(others[0]))
+    with pytest.raises(ValueError, match="fitted in space toy_choices, whose choices are not"):
+        load_predictor(tmp_path / "p.safetensors", ToyChain(2, 2))
+
+
+@pytest.mark.parametrize("content", [b"", b"not safetensors at all"])
+def test_other_files_are_refused(content, tmp_path):
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="not a file of a predictor"):
+        load_predictor(path, SPACE)
+    with pytest.raises(FileNotFoundError):
+        load_predictor(tmp_path / "missing", SPACE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_values_are_predicted_as_such(name):
+    architectures, _ = drawn(12)
+    predictor = make_predictor(name, QUICK[name], SPACE)
+    predictor.fit(architectures, np.full(12, 0.7))
+    assert predictor.predict(architectures) == pytest.approx(np.full(12, 0.7), abs=0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mistakes(name):
+    predictor = make_predictor(name, {}, SPACE)
+    architectures, values = drawn(10)
+    with pytest.raises(ValueError, match="learned nothing yet: call fit first"):
+        predictor.predict(architectures)
+    with pytest.raises(ValueError, match="at least 2 architectures, got 1"):
+        predictor.fit(architectures[:1], values[:1])
+    with pytest.raises(ValueError, match=r"10 architectures came with values of shape \(9,\)"):
+        predictor.fit(architectures, values[:9])
+    values[[3, 5]] = np.nan, np.inf
+    with pytest.raises(ValueError, match="2 of 10 values are not finite, the first is number 3"):
+        predictor.fit(architectures, values)
+    stranger = make_space("squeezenas_small").sample(random.Random(0))
+    longer = Architecture(SPACE.name, (0,) * 7)
+    for other in (stranger, longer):
+        with pytest.raises(ValueError, match=r"architecture number 1 is one of .* for toy_choices"):
+            predictor.fit([architectures[0], other], [0.1, 0.2])
+    with pytest.raises(ValueError, match=f"predictor {name}: settings.epoch: unknown key"):
+        make_predictor(name, {"epoch": 3}, SPACE)
+    with pytest.raises(ValueError, match=r"unknown predictor 'gnc' \(did you mean 'gcn'\?\)"):
+        make_predictor("gnc", {}, SPACE)
+
+
+def test_an_ensemble_is_the_mean_of_members_that_each_miss_a_part(others):
+    predictor = fitted("mlp", count=50, members=5)
+    parts = [network(*predictor.encode(others[0])) for network in predictor.networks]
+    mean = torch.stack(parts).mean(0).detach().numpy()
+    assert len(parts) == 5
+    expected = predictor.mean + predictor.deviation * mean
+    assert predictor.predict(others[0]) == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(ValueError, match="members=5 need at least 10 training architectures"):
+        fitted("mlp", count=9, members=5)
