@@ -8,11 +8,14 @@ import torch
 
 from squeezenas.cli import zoo
 from squeezenas.core.benchmark_config import load_benchmark
+from squeezenas.core.compare_config import load_comparison
 from squeezenas.core.evaluate_config import load_evaluation
 from squeezenas.core.export_config import ExportConfig
 from squeezenas.core.network_config import load_network_config
 from squeezenas.core.predict_config import PredictConfig
+from squeezenas.core.predictor_config import ScoreConfig, load_predictor_config
 from squeezenas.core.recipes import cards, load_dataset, load_retraining, load_search
+from squeezenas.core.scale_config import load_scaling
 
 
 @pytest.fixture
@@ -78,6 +81,15 @@ def test_zoo_commands_resolve(commands):
     for words in of("zoo"):
         assert words[0] in zoo.USAGE
         assert words[1:] in ([], ["all"])
+
+
+def test_commands_on_tables_and_families_resolve(commands):
+    found = {words[1]: words[2:] for words in commands if words[0] == "squeezenas"}
+    assert load_comparison(found["compare"]).budget == (150,)
+    command, *words = found["predictor"]
+    assert command == "score"
+    assert load_predictor_config(ScoreConfig, words).splits == 20
+    assert load_scaling(found["scale"]).phi == (1, 2, 3)
 
 
 def test_the_zoo_table_is_the_generated_one(repository):

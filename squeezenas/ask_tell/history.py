@@ -75,7 +75,7 @@ class History:
             trials = storage.get_all_trials(study, deepcopy=False)
             return [trials[number] for number in self.running], trials[self.next :]
         changed = [storage.get_trial(trial._trial_id) for trial in self.running.values()]
-        new = []
+        new: list[FrozenTrial] = []
         while True:
             try:
                 trial_id = storage.get_trial_id_from_study_id_trial_number(

@@ -152,7 +152,7 @@ def _write(
         "curves": {curve.label: document(curve) for curve in whole},
         "curves_by_seconds": {curve.label: document(curve) for curve in costs},
         "failures": list(failures),
-        "config": config.model_dump(mode="json", exclude={"datasets": {"root"}}),
+        "config": config.model_dump(mode="json", exclude={"output": True, "datasets": {"root"}}),
         **environment(),
     }
     write_atomically(config.output / "comparison.json", json.dumps(report, indent=1) + "\n")

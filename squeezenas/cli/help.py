@@ -7,11 +7,13 @@ from collections.abc import Iterable
 
 from squeezenas.core.ask_tell_config import AskTellConfig
 from squeezenas.core.benchmark_config import BenchmarkConfig
+from squeezenas.core.compare_config import CompareConfig
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.evaluate_config import EvaluateConfig
 from squeezenas.core.export_config import ExportConfig
 from squeezenas.core.files import read_yaml
 from squeezenas.core.predict_config import PredictConfig
+from squeezenas.core.predictor_config import FitConfig, ScoreConfig
 from squeezenas.core.recipes import DEFAULT_RETRAINING, DEFAULT_SEARCH, cards
 from squeezenas.core.retrain_config import RetrainConfig, Stage
 from squeezenas.core.scale_config import ScaleConfig
@@ -44,6 +46,8 @@ def overview() -> str:
             "  export      a network as an ONNX, OpenVINO, torch.export or safetensors file",
             "  benchmark   latency, memory and accuracy in every backend and precision",
             "  data check  read every file of a data set and report sizes, classes and faults",
+            "  compare     every ask/tell strategy on a benchmark table, with the same seeds",
+            "  predictor   fit predictors of architectures, and score how well they rank",
             "  scale       a family of larger networks from one, by compound scaling",
             "  zoo         list the networks that have cards; fetch, verify and convert weights",
             "",
@@ -220,6 +224,54 @@ def benchmark_page() -> str:
     )
 
 
+def compare_page() -> str:
+    """The page of `squeezenas compare --help`."""
+    examples = [
+        "compare datasets=nasbench201 datasets.root=/data/nasbench jobs=2 output=compared",
+        "compare datasets=nasbench201 strategies=tpe,random seeds=100 budget=[150,300]",
+        "compare datasets=my_table.yaml settings.small={name: aging_evolution, population: 20}",
+    ]
+    return "\n".join(
+        [
+            "usage: squeezenas compare datasets=<table> [key=value]",
+            "",
+            "Searches a table with every strategy: mean of best-so-far, regret, paired tests.",
+            "",
+            *(f"  squeezenas {example}" for example in examples),
+            "",
+            *_cards("datasets"),
+            "",
+            "keys (datasets fills datasets.*):",
+            *_keys(keys(CompareConfig)),
+        ]
+    )
+
+
+def predictor_page() -> str:
+    """The page of `squeezenas predictor --help`."""
+    examples = [
+        "predictor score datasets=nasbench101 datasets.root=/data/nasbench n=172 splits=20",
+        "predictor fit datasets=nasbench201 predictor=gcn n=200 output=fitted",
+    ]
+    return "\n".join(
+        [
+            "usage: squeezenas predictor fit|score datasets=<table> [key=value]",
+            "",
+            "Predictors learn from some rows of a table and rank the others.",
+            "",
+            *(f"  squeezenas {example}" for example in examples),
+            "",
+            *_cards("datasets"),
+            "",
+            "keys of score (datasets fills datasets.*):",
+            *_keys(keys(ScoreConfig)),
+            "",
+            "keys of fit:",
+            *_keys(key for key in keys(FitConfig) if not key.path.startswith("datasets.")),
+        ]
+    )
+
+
 def scale_page() -> str:
     """The page of `squeezenas scale --help`."""
     examples = [
@@ -229,11 +281,11 @@ def scale_page() -> str:
     ]
     return "\n".join(
         [
-            "usage: squeezenas scale models=<card> [phi=[...] | budget=GMACS | grid=STEP] [key=value]",
+            "usage: squeezenas scale models=<card> [phi=[...]|budget=GMACS|grid=STEP] [key=value]",
             "",
-            "Compound scaling (arXiv:1905.11946): more units, channels and pixels together, as model",
-            "cards for train. Costs alone do not tell which coefficients are best: grid= lists those",
-            "that double the cost, to be trained.",
+            "Compound scaling (arXiv:1905.11946): more units, channels and pixels together, as",
+            "model cards for train. Costs alone do not tell which coefficients are best: grid=",
+            "lists those that double the cost, to be trained.",
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",

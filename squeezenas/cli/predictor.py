@@ -26,13 +26,13 @@ from squeezenas.predictors.saved import save_predictor
 from squeezenas.predictors.scoring import scored, split
 
 if TYPE_CHECKING:
-    from squeezenas.core.figures import Figure
     from squeezenas.core.space import SearchSpace
     from squeezenas.data.tables import BenchmarkTable
 
 USAGE = "usage: squeezenas predictor fit|score datasets=TABLE [key=value]"
 
 Found = dict[str, list[dict[str, float]]]
+"""Measures of each split, by predictor."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,21 +67,18 @@ def _score(config: ScoreConfig) -> int:
     splits = [split(len(table), config.n, config.test, seed) for seed in seeds]
     if config.output is not None:
         config.output.mkdir(parents=True, exist_ok=True)
-    found: Found = {}
-    total = len(config.predictor) * config.splits
-    with tqdm(total=total, desc="scoring", unit="fit", leave=False, disable=None) as bar:
-        for predictor in config.predictor:
-            keys, found[predictor] = config.settings.get(predictor, {}), []
-            for seed, rows in zip(seeds, splits, strict=True):
-                model = make_predictor(predictor, keys, space, seed)
-                found[predictor].append(scored(model, architectures, values, rows, config.top))
-                bar.update()
     figure = table.figures[name]
+    unit = 100.0 if figure.percent else 1.0
+    found: Found = {predictor: [] for predictor in config.predictor}
+    fits = [(predictor, *one) for predictor in found for one in zip(seeds, splits, strict=True)]
+    for predictor, seed, rows in tqdm(fits, "scoring", unit="fit", leave=False, disable=None):
+        model = make_predictor(predictor, config.settings.get(predictor, {}), space, seed)
+        found[predictor].append(scored(model, architectures, values, rows, config.top, unit))
     print("\n".join(lines(found)))
     print(
         f"\n{figure.label} of {table.card.title}: {len(splits[0].training)} architectures learned "
         f"from, {len(splits[0].test):,} others predicted, mean and deviation of {config.splits} "
-        f"splits; mse and regret in {_unit(figure)}"
+        f"splits; mse and regret in {'percent' if figure.percent else 'units of the figure'}"
     )
     if config.output is not None:
         _write_scores(config, name, found)
@@ -125,55 +122,42 @@ def _fit(config: FitConfig) -> int:
     space, known = table.whole, table.architectures()
     n = min(config.n, len(table)) or len(table)
     rows = np.random.default_rng(config.seed).permutation(len(table))
-    training = rows[:n]
     if config.candidates is not None:
         candidates = read_architectures(config.candidates, space)
     else:
         candidates = [known[row] for row in rows[n:]]
     predictor = make_predictor(config.predictor, config.settings, space, config.seed)
     config.output.mkdir(parents=True, exist_ok=True)
-    predictor.fit([known[row] for row in training], values[training])
+    predictor.fit([known[row] for row in rows[:n]], values[rows[:n]])
     save_predictor(config.output / "predictor.safetensors", predictor, config.predictor)
     figure = table.figures[name]
     told = f"{config.predictor} learned from {n:,} architectures of {table.card.title}"
     if not candidates:
         print(f"{told}; nothing is left to predict. predictor.safetensors is in {config.output}")
         return 0
-    predicted = predictor.predict(candidates)
-    order = np.argsort(-predicted, kind="stable")
+    predicted = figure.merit(1.0) * predictor.predict(candidates)
+    order = np.argsort(-figure.merit(1.0) * predicted, kind="stable").tolist()
+    written = [[" ".join(space.write(candidates[i])), f"{predicted[i]:.6g}"] for i in order]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["architecture", f"predicted {name}"])
-    scale = _scale(figure)
-    for row in order.tolist():
-        written = " ".join(space.write(candidates[row]))
-        writer.writerow([written, f"{figure.merit(float(predicted[row])) / scale:.6g}"])
+    csv.writer(text, lineterminator="\n").writerows(
+        [["architecture", f"predicted {name}"], *written]
+    )
     write_atomically(config.output / "predictions.csv", text.getvalue())
-    best = figure.merit(float(predicted[order[0]])) / scale
     print(
-        f"{told} and predicted {len(candidates):,}; best: {figure.text(best)}\n"
-        f"predictor.safetensors and predictions.csv are in {config.output}"
+        f"{told} and predicted {len(candidates):,}; best: {figure.text(float(predicted[order[0]]))}"
+        f"\npredictor.safetensors and predictions.csv are in {config.output}"
     )
     return 0
 
 
 def _read(config: PredictorConfig) -> tuple[BenchmarkTable, str, Array]:
-    """The table, the name of the figure, and merits: percent where it is a share."""
+    """The table, the name of the figure, and its merits: more is always better."""
     from squeezenas.data.tables import read_table
 
     table = read_table(config.datasets)
     name = config.figure or next(iter(table.figures))
     table = table.require(name)
-    figure = table.figures[name]
-    return table, name, figure.merit(1.0) * _scale(figure) * table.column(name)
-
-
-def _scale(figure: Figure) -> float:
-    return 100.0 if figure.percent else 1.0
-
-
-def _unit(figure: Figure) -> str:
-    return "percent" if figure.percent else "units of the figure"
+    return table, name, table.figures[name].merit(1.0) * table.column(name)
 
 
 def read_architectures(path: Path, space: SearchSpace) -> list[Architecture]:

@@ -67,7 +67,8 @@ class FitConfig(PredictorConfig):
     """Text file of architectures to predict, one a line as the space writes them; omitted: those
     of the table that were not learned from."""
     output: Path
-    """Folder for predictor.safetensors and predictions.csv."""
+    """Folder for predictor.safetensors and predictions.csv. The predictor itself gives minus the
+    figure where lower is better."""
 
 
 C = TypeVar("C", bound=PredictorConfig)

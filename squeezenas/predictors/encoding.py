@@ -75,8 +75,10 @@ def graphs(
         `(n, nodes)` in int64, -2 beyond an architecture's nodes.
 
     Raises:
-        ValueError: a graph has no nodes.
+        ValueError: a graph has no nodes, or an architecture too few picks to have one.
     """
+    if any(len(architecture.picks) < len(space.choices) for architecture in architectures):
+        raise ValueError(f"a graph is of all {len(space.choices)} picks; use a predictor of picks")
     numbers = {name: number for number, name in enumerate(operations)}
     found = [space.graph(architecture) for architecture in architectures]
     if not all(names for _, names in found):

@@ -47,6 +47,7 @@ def scored(
     values: Array,
     rows: Split,
     top: Sequence[int] = TOP,
+    unit: float = 1.0,
 ) -> dict[str, float]:
     """What `measures` says of a predictor on one split, and `seconds` of learning.
 
@@ -56,9 +57,10 @@ def scored(
         values: theirs, `(architectures,)`; higher is better.
         rows: which to learn from and which to predict.
         top: numbers K of best predicted ones.
+        unit: what values are multiplied by before they are measured; 100 makes shares percent.
     """
     start = perf_counter()
     predictor.fit([architectures[row] for row in rows.training], values[rows.training])
     seconds = perf_counter() - start
     predicted = predictor.predict([architectures[row] for row in rows.test])
-    return measures(values[rows.test], predicted, top) | {"seconds": seconds}
+    return measures(unit * values[rows.test], unit * predicted, top) | {"seconds": seconds}

@@ -104,6 +104,11 @@ class NAO(AskTellStrategy):
         self._told: set[Hashable] = set()
         self._bred: tuple[int, dict[Hashable, Architecture]] = (-1, {})
 
+    @property
+    def initial(self) -> int:
+        """The architectures that the first model learns from."""
+        return int(self.config.initial)
+
     def ask(self, number: int, pending: Collection[Architecture] = ()) -> Proposal:
         """A random architecture at first, then any child of the round that nobody has taken.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Hashable, Iterator
+from functools import cached_property
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -70,6 +71,11 @@ class NeuralPredictor(AskTellStrategy):
         if trial.merit is not None:
             self._told.append((trial.architecture, trial.merit))
 
+    @property
+    def initial(self) -> int:
+        """The architectures that the predictor learns from."""
+        return int(self.config.n)
+
     def ask(self, number: int, pending: Collection[Architecture] = ()) -> Proposal:
         """A random architecture before N are evaluated, then the next of the ranking."""
         self._learn()
@@ -109,12 +115,21 @@ class NeuralPredictor(AskTellStrategy):
         ranked = (candidates[place] for place in order.tolist())
         self._ranking = [(self.space.canonical(each), each) for each in ranked]
 
-    def _candidates(self) -> list[Architecture]:
+    @cached_property
+    def _whole(self) -> list[Architecture]:
+        """All architectures of the space, or none if they are more than are predicted."""
         most = self.config.candidates
-        if self.space.size() <= most:
-            whole = list(islice(every(self.space, (), len(self.space.choices)), most + 1))
-            if len(whole) <= most:  # some spaces count networks that can be written in many ways
-                return [self.space.architecture(picks) for picks in whole]
+        if self.space.size() > most:
+            return []
+        found = list(islice(every(self.space, (), len(self.space.choices)), most + 1))
+        if len(found) > most:  # some spaces count networks that can be written in many ways
+            return []
+        return [self.space.architecture(picks) for picks in found]
+
+    def _candidates(self) -> list[Architecture]:
+        """What is predicted."""
+        if self._whole:
+            return self._whole
         rng = random.Random(f"{self.seed}-candidates-{self._learned}")
-        drawn = (self.space.sample(rng) for _ in range(most))
+        drawn = (self.space.sample(rng) for _ in range(self.config.candidates))
         return list({self.space.canonical(each): each for each in drawn}.values())

@@ -84,6 +84,11 @@ class Reinforce(AskTellStrategy):
         self._baseline: float | None = None
         self._lessons: list[Lesson] = []
 
+    @property
+    def initial(self) -> int:
+        """The first batch."""
+        return int(self.config.batch)
+
     @torch.no_grad()
     def ask(self, number: int, pending: Collection[Architecture] = ()) -> Proposal:
         """An architecture drawn by the controller; its log-probability goes with it."""

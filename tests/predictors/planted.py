@@ -9,10 +9,10 @@ from tests.strategies.ask_tell import ToyChain
 SPACE = ToyChain(3, 4, 3, 2, 4, 3)
 
 QUICK = {
-    "gcn": {"hidden": 32, "dense": 32, "epochs": 40, "lr": 0.01, "batch_size": 20},
+    "gcn": {"hidden": 32, "dense": 32, "epochs": 30, "lr": 0.01, "batch_size": 20},
     "mlp": {"epochs": 40, "lr": 0.01, "batch_size": 20},
-    "rnn": {"hidden": 32, "embedding": 16, "epochs": 50, "lr": 0.01, "batch_size": 20},
-    "boosting": {},
+    "rnn": {"hidden": 32, "embedding": 16, "epochs": 40, "lr": 0.01, "batch_size": 20},
+    "boosting": {"trees": 100, "lr": 0.1},
 }
 
 

@@ -86,3 +86,5 @@ def test_a_space_without_graphs_is_told():
     space = Toy(2, 2)
     with pytest.raises(ValueError, match="toy_choices gives a graph without nodes"):
         graphs(space, enumerated(space), [])
+    with pytest.raises(ValueError, match="a graph is of all 2 picks"):
+        graphs(space, [Architecture(space.name, (0,))], [])

@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -49,7 +51,7 @@ def test_the_network_equals_a_plain_loop_in_float64(places):
         kinds[index, :size] = rng.integers(-1, 3, size)
     along = normalised(adjacency, kinds).double()
     against = normalised(adjacency.swapaxes(1, 2), kinds).double()
-    # float32 thirds are not thirds
+    # Rounded to float32, a row of thirds does not add up to one.
     along, against = (a / a.sum(2, keepdim=True).clamp(min=1e-9) for a in (along, against))
     found = network(along, against, torch.from_numpy(kinds)).detach().numpy()
     expected = [
@@ -60,8 +62,6 @@ def test_the_network_equals_a_plain_loop_in_float64(places):
 
 def test_padding_changes_nothing():
     space = make_space("darts_cell")
-    import random
-
     rng = random.Random(1)
     architectures = [space.sample(rng) for _ in range(12)]
     predictor = make_predictor("gcn", {"epochs": 2, "hidden": 8, "dense": 8}, space)

@@ -34,7 +34,7 @@ def learned():
 @pytest.fixture(scope="module")
 def others():
     """Architectures that nobody learned from, and their values."""
-    architectures, values = drawn(550)
+    architectures, values = drawn(350)
     return architectures[150:], values[150:]
 
 
