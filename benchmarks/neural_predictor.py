@@ -11,8 +11,8 @@ divided into learned from and predicted, and what is searched.
   the good ones, at least 91 %; and of those that the two-stage predictor's classifier takes.
 - figure 6: best validation accuracy so far, the mean over splits, after N random cells and then
   the best predicted. Random search in closed form. Regularised evolution mutates a cell into one of
-  the `NEAR` that differ from it in the fewest choices: of 7 % of the space few cells are one
-  mutation apart, and evolution goes round in circles among them. Of 5, 20 and 50 it does best so.
+  the 20 that differ from it in the fewest choices (`TableSpace`): of 7 % of the space few are one
+  mutation apart, and evolution goes round in circles among them. 20 did best of 5, 20 and 50.
 - figure 7: the same at fixed budgets N + K, for several N, on half as many splits.
 """
 
@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -54,7 +53,6 @@ PREDICTORS: dict[str, tuple[str, dict[str, Any]]] = {
     "boosting": ("boosting", {}),
 }
 EVOLUTION = {"population": 100, "sample": 10}
-NEAR = 20
 SIZES = (50, 100, N, 300)
 POINTS = (1, 10, 30, 50, 100, 150, *range(N, 2 * N, 20), 400, 500)
 BUDGETS = (200, 300, 500)
@@ -111,21 +109,10 @@ def random_curve(values: np.ndarray, budget: int) -> np.ndarray:
     return np.array([np.diff(at_most**k) @ ranked for k in range(1, budget + 1)])
 
 
-class NearCells(TableSpace):
-    """The cells, and what is near each of them."""
-
-    def mutate(self, architecture: Architecture, rng: random.Random) -> Architecture:
-        """One of the nearest; which of those equally far, is drawn."""
-        distance = (self._picks != np.array(architecture.picks)).sum(1).astype(float)
-        distance[distance == 0] = np.inf
-        distance += np.random.default_rng(rng.randrange(2**32)).random(len(distance))
-        return self._architectures[rng.choice(np.argpartition(distance, NEAR)[:NEAR].tolist())]
-
-
 def evolution_curve(cells: Cells, budget: int, seed: int) -> np.ndarray:
     """Best so far of regularised evolution among the cells."""
     worth = dict(zip(cells.architectures, cells.values.tolist(), strict=True))
-    space = NearCells(cells.space, cells.architectures, worth.__contains__)
+    space = TableSpace(cells.space, cells.architectures, worth.__contains__)
     strategy = make_strategy("aging_evolution", EVOLUTION, space, seed)
     merits = []
     for number in range(budget):

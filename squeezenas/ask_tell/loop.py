@@ -14,7 +14,7 @@ from squeezenas.ask_tell.study import Claim, Record, Trials
 from squeezenas.core.architecture import Architecture
 from squeezenas.core.ask_tell_config import AskTellRegime
 from squeezenas.core.trial import Proposal, Trial
-from squeezenas.strategies.ask_tell import AskTellStrategy
+from squeezenas.strategies.ask_tell import REDRAW, AskTellStrategy
 
 REDRAWS = 20  # of a strategy, until what it proposes is within the budget
 NEIGHBOURS = 20  # of a proposal that is too dear; the cheapest takes its place
@@ -89,7 +89,7 @@ class AskTellSearch:
             if redraws > REDRAWS:
                 rng = random.Random(f"{self.seed}-{number}-repair")
                 return Proposal(self._repaired(proposal.architecture, rng))
-            proposal = self.strategy.ask(number + redraws * 10**9, pending)
+            proposal = self.strategy.ask(number + redraws * REDRAW, pending)
         return proposal
 
     def _affordable(self, architecture: Architecture) -> bool:

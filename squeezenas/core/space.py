@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from squeezenas.core.architecture import Architecture, Choice
@@ -49,6 +49,17 @@ class SearchSpace(ABC):
     def allowed(self, picks: Sequence[int]) -> list[bool]:
         """Which options of the next choice some architecture has that begins with these picks."""
         return [True] * len(self.choices[len(picks)].options)
+
+    def every(
+        self, picks: tuple[int, ...] = (), end: int | None = None
+    ) -> Iterator[tuple[int, ...]]:
+        """The picks of all architectures that begin with these, up to choice `end` or whole."""
+        if len(picks) == (len(self.choices) if end is None else end):
+            yield picks
+            return
+        for option, legal in enumerate(self.allowed(picks)):
+            if legal:
+                yield from self.every((*picks, option), end)
 
     def architecture(self, picks: Sequence[int]) -> Architecture:
         """The architecture with these option indices.

@@ -14,7 +14,9 @@ from squeezenas.core.architecture import Architecture
 from squeezenas.core.cell_graph import CellGraph
 from squeezenas.core.space import SearchSpace
 
-TRIES = 32  # mutants and children of the whole space that are drawn before something else is taken
+NEAR = 20
+"""Rows that count as neighbours of one, or a tenth of a small table."""
+TRIES = 32  # children of the whole space that are drawn before a parent is taken instead
 
 
 class TableSpace(SearchSpace):
@@ -92,23 +94,22 @@ class TableSpace(SearchSpace):
         return rng.choice(self._architectures)
 
     def mutate(self, architecture: Architecture, rng: random.Random) -> Architecture:
-        """A mutant that the table has.
+        """One of the rows that differ in the fewest choices; which of those equally far, is drawn.
 
-        Mutants of the whole space are drawn until one is in the table; after `TRIES` of them it is
-        one of the rows that differ in the fewest choices.
+        Mutants of the whole space would not do: of a table that holds few of its architectures they
+        reach islands of a few rows each, which a walk never leaves.
         """
-        for _ in range(TRIES):
-            mutant = self.whole.mutate(architecture, rng)
-            if self._has(mutant):
-                return mutant
-        distance = (self._picks != np.array(architecture.picks)).sum(axis=1)
+        distance = (self._picks != np.array(architecture.picks)).sum(axis=1).astype(np.float64)
+        distance[distance == 0] = np.inf
+        distance += np.random.default_rng(rng.getrandbits(32)).random(len(distance))
+        count = min(NEAR, max(len(distance) // 10, 1))
+        nearest = np.argsort(distance)[: count + 1].tolist()
         same = self.whole.canonical(architecture)
-        for near in np.unique(distance[distance > 0]):
-            rows = [self._architectures[row] for row in np.flatnonzero(distance == near)]
-            others = [other for other in rows if self.whole.canonical(other) != same]
-            if others:
-                return rng.choice(others)
-        raise ValueError(f"{self.name}: the table has no other architecture")
+        others = [self._architectures[row] for row in nearest if distance[row] < np.inf]
+        others = [other for other in others if self.whole.canonical(other) != same][:count]
+        if not others:
+            raise ValueError(f"{self.name}: the table has no other architecture")
+        return rng.choice(others)
 
     def crossover(self, a: Architecture, b: Architecture, rng: random.Random) -> Architecture:
         """A child in the table: children are drawn `TRIES` times, then it is one of the parents."""

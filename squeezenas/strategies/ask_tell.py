@@ -19,6 +19,9 @@ from squeezenas.core.space import SearchSpace
 from squeezenas.core.trial import Proposal, Trial
 from squeezenas.core.validation import validated
 
+REDRAW = 10**9
+"""So far apart are the numbers under which a search asks again for the same trial."""
+
 
 class AskTellStrategy(ABC):
     """Proposes architectures, and hears how each did.
@@ -52,7 +55,8 @@ class AskTellStrategy(ABC):
         """What to evaluate next.
 
         Args:
-            number: of the trial, which its draws follow from.
+            number: of the trial, which its draws follow from; where the proposal cannot be used, it
+                is asked again with multiples of `REDRAW` added.
             pending: what is being evaluated elsewhere.
         """
 

@@ -21,11 +21,9 @@ from squeezenas.core.config import Positive, Strict
 from squeezenas.core.space import SearchSpace
 from squeezenas.core.trial import Proposal, Trial
 from squeezenas.predictors.predictor import make_predictor
-from squeezenas.strategies.ask_tell import AskTellStrategy, ask_tell_strategies
-from squeezenas.strategies.pnas import every
+from squeezenas.strategies.ask_tell import REDRAW, AskTellStrategy, ask_tell_strategies
 
 TRIES = 20  # draws of a random architecture until one is not evaluated yet
-REDRAW = 10**9  # so far apart are the numbers under which a search asks again for the same trial
 
 
 class NeuralPredictorConfig(Strict):
@@ -121,7 +119,7 @@ class NeuralPredictor(AskTellStrategy):
         most = self.config.candidates
         if self.space.size() > most:
             return []
-        found = list(islice(every(self.space, (), len(self.space.choices)), most + 1))
+        found = list(islice(self.space.every(), most + 1))
         if len(found) > most:  # some spaces count networks that can be written in many ways
             return []
         return [self.space.architecture(picks) for picks in found]

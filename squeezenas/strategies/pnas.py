@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from itertools import groupby, islice
 from math import prod
 from typing import ClassVar, Literal, NamedTuple
@@ -22,11 +22,10 @@ from squeezenas.core.config import Positive, Strict
 from squeezenas.core.space import SearchSpace
 from squeezenas.core.trial import Proposal, Trial
 from squeezenas.predictors.predictor import make_predictor
-from squeezenas.strategies.ask_tell import AskTellStrategy, ask_tell_strategies
+from squeezenas.strategies.ask_tell import REDRAW, AskTellStrategy, ask_tell_strategies
 
 TRIES = 50  # to draw an architecture that was not evaluated yet
 BATCH = 32  # trials a step of a predictor
-REDRAW = 10**9  # so far apart are the numbers under which a search asks again for the same trial
 
 Picks = tuple[int, ...]
 Draw = Callable[[random.Random], Picks]
@@ -157,7 +156,7 @@ class PNAS(AskTellStrategy):
         stems = beam or [self.space.sample(rng).picks[:start]]
         forms = prod(len(choice.options) for choice in self.space.choices[start:end])
         if len(stems) * forms <= limit:
-            return [picks for stem in stems for picks in every(self.space, stem, end)]
+            return [picks for stem in stems for picks in self.space.every(stem, end)]
 
         def draw(rng: random.Random) -> Picks:
             picks = rng.choice(stems)
@@ -211,16 +210,6 @@ def completed(space: SearchSpace, picks: Picks) -> Picks:
         plain = choice.options.index(space.skip) if space.skip in choice.options else 0
         picks = (*picks, plain if allowed[plain] else allowed.index(True))
     return picks
-
-
-def every(space: SearchSpace, picks: Picks, end: int) -> Iterator[Picks]:
-    """Every legal way to go on from these picks until there are `end`."""
-    if len(picks) == end:
-        yield picks
-        return
-    for option, fine in enumerate(space.allowed(picks)):
-        if fine:
-            yield from every(space, (*picks, option), end)
 
 
 def distinct(draw: Draw, most: int, rng: random.Random) -> Collection[Picks]:
