@@ -3,8 +3,8 @@
     python -m benchmarks.nasbench201 --root FOLDER --output benchmarks/results/nasbench201_cpu.json
 
 Searches by the validation accuracy at 12 epochs, and tells the test accuracy at 200 epochs of what
-was found. The same as `squeezenas compare` with the settings below, which suit a few hundred
-trials; the defaults of most strategies are those of their papers, for thousands.
+was found. The same as `squeezenas compare` with the settings below instead of those of the
+strategies' cards, training_regimes/search_<strategy>.yaml.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from squeezenas.core.files import write_atomically
 SETTINGS = {
     "aging_evolution": {"population": 50, "sample": 20, "identity": 0},
     "bayesian": {"seeds": 6},  # the slowest two have fewer
-    "nao": {"initial": 50, "parents": 25, "children": 25, "epochs": 200, "seeds": 10},
-    "neural_predictor": {"n": 50, "refit": 50},
+    "nao": {
+        "initial": 50, "parents": 25, "children": 25, "epochs": 200, "batch": 100, "lr": 1e-3,
+        "trade_off": 0.9, "seeds": 10,
+    },
+    "neural_predictor": {"n": 50, "refit": 50, "candidates": 20_000},
     "nsga2": {"population": 20},
     "pnas": {"beam": 20},
-    "ppo": {"lr": 0.01},
-    "reinforce": {"lr": 0.02},
-}
+    "ppo": {"lr": 0.01, "batch": 20},
+    "reinforce": {"lr": 0.02, "batch": 8},
+}  # fmt: skip
 
 
 def main() -> int:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from squeezenas.core.compare_config import ALL, CompareConfig
+from squeezenas.core.compare_config import ALL, CompareConfig, card_keys
 from squeezenas.core.registry import nearest
 from squeezenas.core.space import SearchSpace
 from squeezenas.core.trial import Trial
 from squeezenas.data.tables import BenchmarkTable, read_table
-from squeezenas.strategies.ask_tell import ask_tell_strategies, make_strategy
+from squeezenas.strategies.ask_tell import AskTellStrategy, ask_tell_strategies, make_strategy
 
 
 class Entry(NamedTuple):
@@ -59,10 +59,11 @@ class Outcome(NamedTuple):
 
 
 def entries(config: CompareConfig, space: SearchSpace) -> list[Entry]:
-    """What is compared.
+    """What is compared: each strategy with the keys of its card, and its settings over them.
 
     Raises:
-        ValueError: an unknown strategy, settings that it does not have or of one left out.
+        ValueError: an unknown strategy, settings that it does not have or of one left out, or one
+            that begins with more evaluations than there are.
     """
     variants = [label for label, keys in config.settings.items() if "name" in keys]
     labels = list(config.strategies)
@@ -78,7 +79,8 @@ def entries(config: CompareConfig, space: SearchSpace) -> list[Entry]:
                 f"settings.{label}.seeds: expected a whole number in 2..{config.seeds} "
                 f"(seeds={config.seeds}), got {seeds!r}"
             )
-        make_strategy(strategy, keys, space, 0)
+        keys = {**card_keys(strategy), **keys}
+        _require_learning(label, make_strategy(strategy, keys, space, 0), config.budget[-1])
         found.append(Entry(label, strategy, keys, seeds))
     for label in config.settings:
         if label not in labels:
@@ -87,6 +89,29 @@ def entries(config: CompareConfig, space: SearchSpace) -> list[Entry]:
                 f"{nearest(label, labels)}; add it to strategies=, or leave it out"
             )
     return found
+
+
+def _require_learning(label: str, strategy: AskTellStrategy, budget: int) -> None:
+    """Refuses a strategy that the budget ends before it learns: it would be random search."""
+    if strategy.initial < budget:
+        return
+    key = _beginning(strategy)
+    lower = f"lower settings.{label}.{key}, or raise budget" if key else "raise budget"
+    raise ValueError(
+        f"budget={budget}: strategy {label} begins with {strategy.initial} evaluations that it "
+        f"learns nothing from; {lower}"
+    )
+
+
+def _beginning(strategy: AskTellStrategy) -> str:
+    """The key that says how many evaluations it begins with: a smaller one makes those fewer."""
+    fewer = max(1, strategy.initial - 1)
+    for key, value in strategy.config:
+        if type(value) is int and value > fewer:
+            config = strategy.config.model_copy(update={key: fewer})
+            if type(strategy)(strategy.space, config, strategy.seed).initial < strategy.initial:
+                return str(key)
+    return ""
 
 
 def read_compared(config: CompareConfig) -> tuple[BenchmarkTable, str]:

@@ -81,12 +81,13 @@ def locked(journal: Path) -> Iterator[None]:
     link = Path(f"{journal}.lock")
     queue = os.open(f"{journal}.queue", os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        _make(link, queued=_flock(queue))
+        ours = _make(link, queued=_flock(queue))
         try:
             yield
         finally:
-            with suppress(FileNotFoundError):  # taken from us after the grace period
-                link.unlink()
+            with suppress(FileNotFoundError):  # it may have been taken from us as a dead one's
+                if str(link.readlink()) == ours:
+                    link.unlink()
     finally:
         os.close(queue)
 
@@ -100,20 +101,20 @@ def _flock(descriptor: int) -> bool:
     return True
 
 
-def _make(link: Path, queued: bool) -> None:
-    """Makes the link as soon as it is free."""
+def _make(link: Path, queued: bool) -> str:
+    """Makes the link as soon as it is free, and says what it holds."""
     ours = f"{machine()}-{uuid.uuid4().hex}"
     holder, since, pause = "", time.monotonic(), 0.001
     while True:
         with suppress(FileExistsError):
             link.symlink_to(ours)
-            return
+            return ours
         try:
             found = str(link.readlink())
         except FileNotFoundError:
             continue
         if found == ours:  # NFS repeats a request whose answer was lost
-            return
+            return ours
         if found != holder:
             holder, since = found, time.monotonic()
         left_here = queued and found.startswith(machine())

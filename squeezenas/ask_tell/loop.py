@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import signal
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from squeezenas.ask_tell.evaluators.evaluator import Evaluator
-from squeezenas.ask_tell.objective import affordable, merit
+from squeezenas.ask_tell.objective import merit
 from squeezenas.ask_tell.study import Claim, Record, Trials
 from squeezenas.core.architecture import Architecture
 from squeezenas.core.ask_tell_config import AskTellRegime
@@ -18,7 +19,8 @@ from squeezenas.strategies.ask_tell import REDRAW, AskTellStrategy
 
 REDRAWS = 20  # of a strategy, until what it proposes is within the budget
 NEIGHBOURS = 20  # of a proposal that is too dear; the cheapest takes its place
-REPAIRS = 500
+REPAIRS = 50  # steps to cheaper neighbours
+DRAWS = 500  # of random architectures, where those lead nowhere
 
 
 class AskTellSearch:
@@ -76,7 +78,7 @@ class AskTellSearch:
             self.records.append(record)
             cost = record.cost if front else None  # else cost is part of the merit, if of anything
             self.strategy.tell(
-                Trial(record.number, record.architecture, self.merit(record), cost, record.notes)
+                Trial(record.asked, record.architecture, self.merit(record), cost, record.notes)
             )
             hear(record)
 
@@ -96,13 +98,17 @@ class AskTellSearch:
         objective = self.regime.objective
         if objective.kind != "limit" or objective.target is None:
             return True
-        return affordable(objective, self.evaluator.cost(architecture))
+        cost = self.evaluator.cost(architecture)
+        return cost is None or cost <= objective.target
 
     def _repaired(self, architecture: Architecture, rng: random.Random) -> Architecture:
         """Steps to cheaper neighbours until one is within the budget.
 
+        Where they lead nowhere it is a random architecture within the budget, or one that was
+        evaluated already.
+
         Raises:
-            ValueError: none is found.
+            ValueError: none was ever seen.
         """
 
         def cost(candidate: Architecture) -> float:
@@ -112,13 +118,18 @@ class AskTellSearch:
 
         space = self.evaluator.space
         for _ in range(REPAIRS):
-            if self._affordable(architecture):
-                return architecture
             near = [space.mutate(architecture, rng) for _ in range(NEIGHBOURS)]
             best = min(near, key=cost)
+            if self._affordable(best):
+                return best
             if cost(best) >= cost(architecture):
-                best = space.sample(rng)  # nothing near is cheaper: elsewhere
+                break
             architecture = best
+        drawn = (space.sample(rng) for _ in range(DRAWS))
+        known = [record.architecture for record in self.records if record.cost is not None]
+        for candidate in (*drawn, *rng.sample(known, len(known))):
+            if self._affordable(candidate):
+                return candidate
         raise ValueError(
             f"no architecture of {space.name} within regime.objective.target="
             f"{self.regime.objective.target:g} {self.evaluator.unit} was found; raise it"
@@ -126,12 +137,15 @@ class AskTellSearch:
 
     def _evaluate(self, claim: Claim) -> None:
         """Scores what was claimed; what fails is recorded, and the search goes on."""
+        begin = time.monotonic()
+        seed = random.Random(f"{self.seed}-{claim.asked}-evaluation").getrandbits(31)
         try:
             cost = self.evaluator.cost(claim.architecture)
             with _no_longer_than(self.regime.evaluator.timeout):
-                found = self.evaluator.evaluate(claim.architecture, self.seed + claim.number)
+                found = self.evaluator.evaluate(claim.architecture, seed)
         except Exception as error:  # whatever a network or its training may raise
-            self.trials.fail(claim, f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            self.trials.fail(claim, reason, time.monotonic() - begin)
             return
         figures = dict(found.figures)
         values = [found.value]
@@ -141,20 +155,32 @@ class AskTellSearch:
         self.trials.finish(claim, values, figures, found.seconds)
 
 
+class EvaluationTimeoutError(Exception):
+    """An evaluation took longer than allowed; no OSError, which a training may mend by itself."""
+
+
 @contextmanager
 def _no_longer_than(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError within, after so many seconds; 0: never."""
+    """Raises `EvaluationTimeoutError` within, again and again after so many seconds; 0: never.
+
+    Signals reach the main thread alone, so this must be it.
+    """
     if not seconds:
         yield
         return
+    over = False
 
     def late(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"took longer than {seconds:g} s (regime.evaluator.timeout)")
+        if not over:
+            raise EvaluationTimeoutError(
+                f"took longer than {seconds:g} s (regime.evaluator.timeout)"
+            )
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         yield
     finally:
+        over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

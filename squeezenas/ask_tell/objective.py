@@ -20,10 +20,3 @@ def merit(objective: Objective, figure: Figure, value: float, cost: float | None
     ratio = cost / objective.target
     factor = ratio ** (objective.exponent if ratio > 1 else objective.exponent_below)
     return value * factor if figure.higher_is_better else -value / factor
-
-
-def affordable(objective: Objective, cost: float | None) -> bool:
-    """Whether an architecture of this cost may be evaluated: under kind `limit` dear ones not."""
-    if objective.kind != "limit" or cost is None or objective.target is None:
-        return True
-    return cost <= objective.target

@@ -36,6 +36,7 @@ class Record:
 
     Args:
         number: of the trial; numbers have gaps.
+        asked: the number that the strategy was asked for.
         architecture: what was evaluated.
         state: complete, or failed for good.
         values: one an objective; None where it failed.
@@ -49,6 +50,7 @@ class Record:
     """
 
     number: int
+    asked: int
     architecture: Architecture
     state: Literal["complete", "failed"]
     values: tuple[float, ...] | None
@@ -77,6 +79,7 @@ class Claim:
 
     Args:
         number: of the trial.
+        asked: the number that the strategy was asked for; a second try has that of the first.
         architecture: what to evaluate.
         notes: what the strategy wrote beside it.
         trial_id: the storage's name of the trial.
@@ -84,6 +87,7 @@ class Claim:
     """
 
     number: int
+    asked: int
     architecture: Architecture
     notes: Mapping[str, Any]
     trial_id: int
@@ -178,6 +182,7 @@ def record(space: SearchSpace, trial: FrozenTrial) -> Record:
     outcome = _outcome(trial)
     return Record(
         number=trial.number,
+        asked=trial.user_attrs["proposal"]["asked"],
         architecture=architecture(space, trial),
         state="complete" if complete else "failed",
         values=tuple(trial.values) if complete else None,

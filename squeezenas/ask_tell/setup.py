@@ -12,7 +12,7 @@ from squeezenas.ask_tell.evaluators.train import TrainEvaluator
 from squeezenas.ask_tell.loop import AskTellSearch
 from squeezenas.ask_tell.storage import open_storage
 from squeezenas.ask_tell.study import Trials
-from squeezenas.core.ask_tell_config import AskTellConfig, TableSearchConfig
+from squeezenas.core.ask_tell_config import AskTellConfig, Evaluation, TableSearchConfig
 from squeezenas.data.tables import read_table
 from squeezenas.engine.distributed import Process
 from squeezenas.strategies.ask_tell import AskTellStrategy, make_strategy
@@ -47,6 +47,11 @@ def build(config: AskTell, process: Process) -> AskTellParts:
     keys = {key: value for key, value in config.regime.strategy.items() if key != "name"}
     name = config.regime.strategy["name"]
     strategy = make_strategy(name, keys, evaluator.space, config.seed)
+    if config.regime.objective.kind == "pareto" and not strategy.multi_objective:
+        raise ValueError(
+            f"regime.objective.kind=pareto: strategy {name} looks at one figure alone; use nsga2, "
+            "or random to compare it with, or kind=limit or penalty"
+        )
     if strategy.initial >= config.regime.trials:
         raise ValueError(
             f"regime.trials={config.regime.trials}: strategy {name} begins with {strategy.initial} "
@@ -69,6 +74,7 @@ def join(parts: AskTellParts, folder: Path) -> AskTellSearch:
     config, evaluator, space = parts.config, parts.evaluator, parts.evaluator.space
     regime, objective = config.regime, config.regime.objective
     best = "maximize" if evaluator.figure.higher_is_better else "minimize"
+    own = regime.evaluator.model_dump(mode="json", exclude={"supernet", "timeout"})
     identity = {
         "dataset": config.datasets.name,
         "figure": evaluator.headline,
@@ -76,7 +82,8 @@ def join(parts: AskTellParts, folder: Path) -> AskTellSearch:
         "scale": space.scale.model_dump(mode="json"),
         "strategy": regime.strategy,
         "objective": objective.model_dump(mode="json"),
-        "evaluator": regime.evaluator.model_dump(mode="json", exclude={"supernet", "timeout"}),
+        "evaluator": "table" if isinstance(config, TableSearchConfig) else own,
+        "weights": evaluator.fingerprint,
         "seed": config.seed,
     }
     trials = Trials(
@@ -104,21 +111,39 @@ def _settled(config: AskTell, evaluator: Evaluator) -> AskTell:
             f"regime.space={regime.space}: architectures of {space.name} are what can be scored; "
             "leave it out"
         )
+    _refuse_unread(config, evaluator)
     objective = regime.objective
     target = objective.target or evaluator.target
     if not evaluator.unit and (target or objective.kind != "limit"):
+        limit = f" with target={target:g}" if target else ""
+        known = f"; it has {', '.join(evaluator.costs)}" if evaluator.costs else ""
         raise ValueError(
-            f"regime.objective.kind={objective.kind} with target={target} needs a cost; name one "
-            "with regime.objective.cost="
+            f"regime.objective.kind={objective.kind}{limit} needs a cost; name one with "
+            f"regime.objective.cost={known}"
         )
-    known = {"target": target}
-    return config.model_copy(
-        update={
-            "regime": regime.model_copy(
-                update={"space": space.name, "objective": objective.model_copy(update=known)}
-            )
-        }
-    )
+    known_now = {"target": target}
+    settled = {"space": space.name, "objective": objective.model_copy(update=known_now)}
+    if isinstance(evaluator, InheritEvaluator):  # the same one in every process, and when resumed
+        pinned = {"supernet": evaluator.folder}
+        settled["evaluator"] = regime.evaluator.model_copy(update=pinned)
+    return config.model_copy(update={"regime": regime.model_copy(update=settled)})
+
+
+def _refuse_unread(config: AskTell, evaluator: Evaluator) -> None:
+    """Refuses keys that a table or a supernet has decided.
+
+    Raises:
+        ValueError: names the key.
+    """
+    regime = config.regime
+    table = isinstance(config, TableSearchConfig)
+    if not table and regime.evaluator.name == "train":
+        return
+    owner = "a table" if table else "a supernet"
+    if regime.scale:
+        raise ValueError(f"regime.scale: the networks of {owner} have their sizes; leave it out")
+    if table and regime.evaluator != Evaluation():
+        raise ValueError("regime.evaluator: a table is looked up; leave it out")
 
 
 def _evaluator(config: AskTell, process: Process) -> Evaluator:
@@ -144,4 +169,4 @@ def _evaluator(config: AskTell, process: Process) -> Evaluator:
             "supernet priced; leave it out"
         )
     folder = asked.supernet or newest_search(config.runs, config.datasets.name)
-    return InheritEvaluator(folder, config.datasets, process)
+    return InheritEvaluator(folder.resolve(), config.datasets, process)

@@ -76,6 +76,15 @@ class Slots:
         return place if self._slots[place : place + 1] == [number] else None
 
     @property
+    def opened(self) -> int:
+        """How many slots there are: the number under which a strategy is asked for the next one.
+
+        Trials that try again what failed are not among them, so a search whose worker was killed
+        goes on as if it had not been.
+        """
+        return len(self._slots)
+
+    @property
     def free(self) -> bool:
         """Whether a new trial would count."""
         return len(self._slots) < self._budget

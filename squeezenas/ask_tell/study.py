@@ -104,8 +104,8 @@ class Trials:
         Waits while other workers evaluate the last ones, and takes over from those that die.
 
         Args:
-            propose: from the number that a new trial will have, if no other worker is quicker, and
-                the architectures that are being evaluated, to a proposal.
+            propose: from how many there were before, and the architectures being evaluated,
+                to a proposal.
 
         Raises:
             OSError: the storage cannot be used.
@@ -158,8 +158,13 @@ class Trials:
         floats = [float(value) for value in values]
         return self._end(claim.trial_id, "COMPLETE", {"result": result}, floats)
 
-    def fail(self, claim: Claim, reason: str) -> bool:
+    def fail(self, claim: Claim, reason: str, seconds: float = 0.0) -> bool:
         """Writes that an evaluation failed; it is tried again, or failed for good.
+
+        Args:
+            claim: the trial.
+            reason: what went wrong.
+            seconds: how long it took until then.
 
         Returns:
             Whether it counts, as of `finish`.
@@ -168,11 +173,14 @@ class Trials:
             OSError: the storage cannot be used.
         """
         return self._end(
-            claim.trial_id, "FAIL", self._failure(reason, claim.failures >= self._retries)
+            claim.trial_id,
+            "FAIL",
+            self._failure(reason, claim.failures >= self._retries, seconds),
         )
 
-    def _failure(self, reason: str, final: bool) -> dict[str, Any]:
-        return {"failure": {"order": self._order(), "reason": reason, "final": final}}
+    def _failure(self, reason: str, final: bool, seconds: float = 0.0) -> dict[str, Any]:
+        failure = {"order": self._order(), "reason": reason, "final": final, "seconds": seconds}
+        return {"failure": failure}
 
     def _order(self) -> int:
         """Of what this worker finishes now: after all that it knows of, and all its own."""
@@ -201,7 +209,7 @@ class Trials:
 
     def _new(self, propose: Propose) -> Claim | None:
         """A new trial, unless others were quicker and it is one too many, or one of theirs."""
-        asked = self._history.next
+        asked = self._history.slots.opened
         pending = [self._architecture(trial) for trial in self._history.running.values()]
         proposal = propose(asked, pending)
         proposed: Proposed = {
@@ -230,7 +238,8 @@ class Trials:
         trial = next(trial for trial in history.look() if trial._trial_id == trial_id)
         if history.slots.counts(trial.number):
             architecture = self._architecture(trial)
-            return Claim(trial.number, architecture, proposed["notes"], trial_id, tries["failures"])
+            asked, notes = proposed["asked"], proposed["notes"]
+            return Claim(trial.number, asked, architecture, notes, trial_id, tries["failures"])
         self._end(trial_id, "PRUNED", {})
         # Workers that got in each other's way shall not do so again in step.
         time.sleep(random.SystemRandom().uniform(0, PAUSES[0]))

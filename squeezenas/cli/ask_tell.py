@@ -46,7 +46,7 @@ def main(config: AskTell, resume: Path | None = None, dry_run: bool = False) -> 
     # A shared study may be of another search; a journal is begun with the run folder.
     searching = None if config.storage == "journal" else join(parts, folder)
     begin = Run.open if resume else Run.create
-    content, names = config.model_dump(mode="json"), ("console", *config.tracking)
+    content, names = parts.config.model_dump(mode="json"), ("console", *config.tracking)
     with begin(folder, content, names, steps=config.regime.trials, wandb=config.wandb) as run:
         if resume:
             run.restore(_no_checkpoint)
@@ -108,6 +108,8 @@ def _others(count: int, folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
+            if lost := sum(worker.poll() not in (None, 0) for worker in started):
+                print(f"{lost} of {count} processes ended early; see {log.name}", file=sys.stderr)
             for worker in started:
                 worker.terminate()
             for worker in started:

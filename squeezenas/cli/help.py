@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from squeezenas.core.ask_tell_config import AskTellConfig
 from squeezenas.core.benchmark_config import BenchmarkConfig
@@ -19,6 +20,7 @@ from squeezenas.core.retrain_config import RetrainConfig, Stage
 from squeezenas.core.scale_config import ScaleConfig
 from squeezenas.core.schema import Key, keys
 from squeezenas.core.search_config import SearchConfig
+from squeezenas.core.table_config import table_cards
 
 WIDTH = 100
 FLAGS = {
@@ -239,7 +241,7 @@ def compare_page() -> str:
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",
-            *_cards("datasets"),
+            *_listed("datasets", table_cards()),
             "",
             "keys (datasets fills datasets.*):",
             *_keys(keys(CompareConfig)),
@@ -261,7 +263,7 @@ def predictor_page() -> str:
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",
-            *_cards("datasets"),
+            *_listed("datasets", table_cards()),
             "",
             "keys of score (datasets fills datasets.*):",
             *_keys(keys(ScoreConfig)),
@@ -344,10 +346,13 @@ def _flags() -> list[str]:
 
 
 def _cards(group: str, beginning: str = "") -> list[str]:
+    found = cards(group)
+    return _listed(group, {name: found[name] for name in found if name.startswith(beginning)})
+
+
+def _listed(group: str, found: Mapping[str, Path]) -> list[str]:
     lines = [f"{group}:"]
-    for name, file in cards(group).items():
-        if not name.startswith(beginning):
-            continue
+    for name, file in found.items():
         try:
             card = read_yaml(file)
             about = str(card.get("description") or card.get("title") or "")

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,12 @@ SWITCHES = ("--help", "--version", "--debug", "--print-config", "--dry-run")
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The arguments sorted: flags that are on, the run to resume, and all the rest in order."""
+    """The arguments sorted: flags that are on, the run to resume, the rest in order, processes."""
 
     flags: frozenset[str]
     resume: Path | None
     words: tuple[str, ...]
+    workers: str = ""
 
 
 def entry() -> None:
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _sort(arguments: Sequence[str]) -> CommandLine:
-    flags, words, resume = set(), [], None
+    flags, words, resume, workers = set(), [], None, ""
     rest = iter(arguments)
     for argument in rest:
         name, equals, value = argument.partition("=")
@@ -53,7 +55,9 @@ def _sort(arguments: Sequence[str]) -> CommandLine:
                 raise ValueError("--resume: name the folder of the run, --resume runs/<name>")
             resume = Path(value)
         elif name == "--workers":
-            words.append(f"processes={value if equals else next(rest, '')}")
+            workers = value if equals else next(rest, "")
+            if not workers.isdigit():
+                raise ValueError("--workers: say how many processes, --workers 2")
         elif argument == "-h" or argument in SWITCHES:
             flags.add("--help" if argument == "-h" else argument)
         elif argument.startswith("-"):
@@ -61,7 +65,7 @@ def _sort(arguments: Sequence[str]) -> CommandLine:
             raise ValueError(f"unknown flag {argument}{nearest(name, known)}; see --help")
         else:
             words.append(argument)
-    return CommandLine(frozenset(flags), resume, tuple(words))
+    return CommandLine(frozenset(flags), resume, tuple(words), workers)
 
 
 def _run(line: CommandLine) -> int:
@@ -89,7 +93,12 @@ def _search(line: CommandLine, arguments: list[str]) -> int:
     from squeezenas.core.search_config import SearchConfig
 
     resume = line.resume
-    config = load_resumed_search(resume, arguments) if resume else load_search(arguments)
+    load = partial(load_resumed_search, resume) if resume else load_search
+    config = load(arguments)
+    if line.workers:
+        if isinstance(config, SearchConfig):
+            raise ValueError("--workers: this search is one-shot; start it with torchrun instead")
+        config = load([*arguments, f"processes={line.workers}"])
     if "--print-config" in line.flags:
         return _print_config(config)
     _tune_allocator()
@@ -103,6 +112,8 @@ def _search(line: CommandLine, arguments: list[str]) -> int:
 
 
 def _train(line: CommandLine, arguments: list[str]) -> int:
+    if line.workers:
+        raise ValueError("--workers: only for `search`; loading processes are workers=N")
     from squeezenas.core.recipes import load_retraining
     from squeezenas.core.resume import load_resumed
     from squeezenas.core.retrain_config import RetrainConfig
@@ -219,8 +230,7 @@ def _predictor(line: CommandLine, arguments: list[str]) -> int:
 
 def _refuse_run_flags(line: CommandLine) -> None:
     misplaced = sorted(line.flags & {"--print-config", "--dry-run"})
-    if line.resume:
-        misplaced.append("--resume")
+    misplaced += ["--resume"] * bool(line.resume) + ["--workers"] * bool(line.workers)
     if misplaced:
         raise ValueError(f"{', '.join(misplaced)}: only for `search` and `train`; leave it out")
 

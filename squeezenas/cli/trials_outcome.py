@@ -69,7 +69,7 @@ def write_outcome(run: Run, searching: AskTellSearch, config: AskTell) -> None:
         "failed": len(searching.records) - len(records),
         "different": len({space.canonical(record.architecture) for record in records}),
         "seed": config.seed,
-        "device_hours": sum(record.seconds or 0.0 for record in records) / 3600,
+        "device_hours": sum(record.seconds for record in searching.records) / 3600,
     }
     run.finish(summary)
     print(_sentences(summary, searching, folder))
@@ -149,10 +149,11 @@ def _sentences(summary: dict[str, Any], searching: AskTellSearch, folder: Path) 
         text += f", {figure.text(chosen[f'report_{headline}'])} where nothing was chosen"
     if chosen["cost"] is not None:
         text += f", {chosen['cost']:.4g} {summary['unit']}"
+    hours = f", {summary['device_hours']:.3f} device-hours" if summary["device_hours"] else ""
     return (
         f"{text}\n{' '.join(chosen['architecture'])}\n"
-        f"{summary['evaluations']} evaluations ({summary['failed']} failed), "
-        f"{summary['device_hours']:.3f} device-hours; everything is in {folder}: trials.csv, "
+        f"{summary['evaluations']} evaluations ({summary['failed']} failed){hours}; everything "
+        f"is in {folder}: trials.csv, "
         "pictures"
         + (", architecture.yaml to retrain it" * (folder / "architecture.yaml").is_file())
     )

@@ -19,6 +19,13 @@ Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
+def several(value: Any) -> Any:
+    """For keys that are lists: one value alone is a list of one; `a,b` are two."""
+    if isinstance(value, str):
+        return value.split(",")
+    return [value] if isinstance(value, int | float) else value
+
+
 def _sides(size: Any) -> Any:
     """`1024x2048` is `[1024, 2048]`."""
     if isinstance(size, str) and re.fullmatch(r"\d+x\d+", size):

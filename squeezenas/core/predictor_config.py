@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from omegaconf import OmegaConf
 from pydantic import BeforeValidator, Field
 
-from squeezenas.core.config import Positive, Strict
-from squeezenas.core.files import read_yaml
-from squeezenas.core.overrides import merge, parse
-from squeezenas.core.recipes import cards, find, origin_of
+from squeezenas.core.config import Positive, Strict, several
 from squeezenas.core.table_card import TableCard
-from squeezenas.core.validation import validated
+from squeezenas.core.table_config import load_table_config
 
 
 class PredictorConfig(Strict):
@@ -28,11 +24,7 @@ class PredictorConfig(Strict):
     """Seed of every draw."""
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(several), Field(min_length=1)]
 
 
 class ScoreConfig(PredictorConfig):
@@ -48,7 +40,7 @@ class ScoreConfig(PredictorConfig):
     """Random divisions into what is learned from and what is predicted."""
     test: int = Field(5000, ge=0)
     """Architectures that are predicted in each split; 0, or more than there are: all others."""
-    top: tuple[Positive, ...] = (1, 10, 100)
+    top: Annotated[tuple[Positive, ...], BeforeValidator(several)] = (1, 10, 100)
     """Numbers of best predicted architectures whose regret is told."""
     output: Path | None = None
     """Folder for predictors.json; omitted: only printed."""
@@ -81,19 +73,4 @@ def load_predictor_config(kind: type[C], arguments: Sequence[str]) -> C:
         FileNotFoundError: a card given as a path does not exist.
         ValueError: no table, unknown card or key, wrong value; names every full key.
     """
-    request = parse(arguments, ["datasets"])
-    if "datasets" not in request.cards:
-        tables = [name for name, file in cards("datasets").items() if _is_table(file)]
-        raise ValueError(f"name a table with datasets=CARD; known: {', '.join(tables)}")
-    file = find("datasets", request.cards["datasets"])
-    if not _is_table(file):
-        raise ValueError(
-            f"datasets={request.cards['datasets']} is no benchmark table; predictors learn from "
-            "one, such as datasets=nasbench101"
-        )
-    content = merge(OmegaConf.create({"datasets": read_yaml(file)}), request.values)
-    return validated(kind, content, origin_of(request, {"datasets": file}))
-
-
-def _is_table(file: Path) -> bool:
-    return bool(read_yaml(file).get("task") == "table")
+    return load_table_config(kind, arguments)

@@ -36,6 +36,10 @@ MOVED = re.compile(r"datasets\.\w+\.(root|masks)")
 """Where a retraining finds its images may change too: it knows its own when it sees them."""
 
 
+LONGER = ("regime.trials", "regime.retries", "regime.evaluator.timeout")
+"""Keys of an ask/tell search that tell when it ends, not what it is."""
+
+
 def differences(a: RunConfig, b: RunConfig) -> list[str]:
     """Dotted keys in which two configurations differ, in the order of the schema."""
     left, right = _flat(a.model_dump(mode="json")), _flat(b.model_dump(mode="json"))
@@ -81,7 +85,9 @@ def load_resumed(folder: Path, arguments: Sequence[str], kind: type[C]) -> C:
     changed = [
         f"{key} ({old.get(key)} -> {new.get(key)})"
         for key in differences(saved, config)
-        if key.partition(".")[0] not in CHANGEABLE and not MOVED.fullmatch(key)
+        if key.partition(".")[0] not in CHANGEABLE
+        and not MOVED.fullmatch(key)
+        and key not in LONGER
     ]
     if changed:
         raise ValueError(

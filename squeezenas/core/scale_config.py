@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 from omegaconf import OmegaConf
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from squeezenas.core.config import Crop, Strict
+from squeezenas.core.config import Crop, Strict, several
 from squeezenas.core.files import read_yaml
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.overrides import merge, parse
@@ -17,13 +17,14 @@ from squeezenas.core.recipes import cards, find, origin_of
 from squeezenas.core.validation import validated
 
 Growth = Annotated[float, Field(ge=1)]
+Phi = Annotated[float, Field(ge=0)]
 
 
 class ScaleConfig(Strict):
     """A family of networks made from one."""
 
-    phi: tuple[Annotated[float, Field(ge=0)], ...] = Field((1.0, 2.0, 3.0), min_length=1)
-    """Compound coefficients; each step costs about twice as much."""
+    phi: Annotated[tuple[Phi, ...], BeforeValidator(several), Field(min_length=1)] = (1.0, 2.0, 3.0)
+    """Compound coefficients, one or a list; each step costs about twice as much."""
     budget: float | None = Field(None, gt=0)
     """Instead of phi: the largest network with at most so many GMACs."""
     grid: float | None = Field(None, ge=0.05, le=1)

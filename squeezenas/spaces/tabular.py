@@ -51,8 +51,8 @@ class Tabular(SearchSpace):
             ValueError: always.
         """
         raise ValueError(
-            "space tabular has no networks: its architectures are rows of a table; use "
-            "regime.evaluator.name=table"
+            "space tabular has no networks: its architectures are rows of a table; search that "
+            "with datasets=<card>, the card of the table"
         )
 
     def graph(self, architecture: Architecture) -> tuple[list[list[int]], list[str]]:

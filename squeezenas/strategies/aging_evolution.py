@@ -55,12 +55,13 @@ class AgingEvolution(AskTellStrategy):
     def ask(self, number: int, pending: Collection[Architecture] = ()) -> Proposal:
         """A random architecture while the population grows, then a child of its best sample."""
         rng = self.rng(number)
+        notes = {} if self.config.aging else {"draw": number}
         if len(self._population) < self.config.population:
-            return Proposal(self.space.sample(rng))
+            return Proposal(self.space.sample(rng), notes)
         parent, _ = max((self._population[i] for i in self._sample(rng)), key=lambda m: m[1])
         if rng.random() < self.config.identity:
-            return Proposal(parent)
-        return Proposal(self.space.mutate(parent, rng))
+            return Proposal(parent, notes)
+        return Proposal(self.space.mutate(parent, rng), notes)
 
     def tell(self, trial: Trial) -> None:
         """Takes a trial into the population, from which another disappears once it is full.
@@ -74,7 +75,7 @@ class AgingEvolution(AskTellStrategy):
         if len(population) >= self.config.population:
             dead = 0
             if not self.config.aging:
-                sample = self._sample(self.rng(trial.number))
+                sample = self._sample(self.rng(trial.notes.get("draw", trial.number)))
                 dead = min(sample, key=lambda i: population[i][1])
             del population[dead]
         population.append((trial.architecture, trial.merit))

@@ -1,8 +1,9 @@
 """What an ask/tell strategy is: it proposes from the history of evaluated architectures alone.
 
 What a strategy proposes is a function of its space, its keys, the seed, the trials it was told, in
-order, and the number of the trial. So any number of processes that share a history each have
-their own, and a search is resumed by telling the history again.
+order, and the number of the trial. So a search is resumed by telling the history again. Any number
+of processes may share a history: each has a strategy of its own, which hears of the trials of
+others a little later than they do, and so in a slightly different order.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class AskTellStrategy(ABC):
 
     @abstractmethod
     def tell(self, trial: Trial) -> None:
-        """Takes a finished trial, its own or another process's, in order of finishing."""
+        """Takes a finished trial, its own or another process's, when it hears of it."""
 
 
 ask_tell_strategies: Registry[type[AskTellStrategy]] = Registry("strategy", "squeezenas.strategies")

@@ -9,7 +9,7 @@ from what it was told.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -36,9 +36,11 @@ class CMAESConfig(Strict):
 class CMAES(AskTellStrategy):
     """A step is complete with its first successful trials; later ones are not looked at.
 
-    What was drawn for a trial follows from the optimiser and a number, so only these are noted.
-    Trials that were not drawn, such as repaired ones, have no notes and teach nothing. An optimiser
-    that has converged is replaced by a new one.
+    What was drawn for a trial is noted with it: another process may have heard of trials in another
+    order, and its optimiser would not draw the same again. Steps of such processes may end with
+    different trials, but each learns what was evaluated. Trials that were not drawn, such as
+    repaired ones, have no notes and teach nothing. An optimiser that has converged is replaced by a
+    new one.
     """
 
     Config: ClassVar[type[Strict]] = CMAESConfig
@@ -51,27 +53,34 @@ class CMAES(AskTellStrategy):
 
     def ask(self, number: int, pending: Collection[Architecture] = ()) -> Proposal:
         """The architecture of drawn scores."""
-        drawn = iter(self._draw(number).tolist())
-        scores = {c.key: [next(drawn) for _ in c.options] for c in self.space.choices}
-        return Proposal(self.space.derive(scores), {"step": self._step, "draw": number})
+        optimiser = self._open()
+        optimiser.reseed_rng(self.rng(number).getrandbits(32))
+        drawn = optimiser.ask().tolist()
+        return Proposal(self._derived(drawn), {"step": self._step, "drawn": drawn})
 
     def tell(self, trial: Trial) -> None:
         """Takes a trial into the step, which the optimiser makes when it is complete."""
         if trial.merit is None or trial.notes.get("step") != self._step:
             return
+        drawn = trial.notes["drawn"]
+        if self._derived(drawn) != trial.architecture:
+            return
+        import numpy as np
+
         optimiser = self._open()
-        self._solutions.append((self._draw(trial.notes["draw"]), -trial.merit))
+        self._solutions.append((np.array(drawn), -trial.merit))
         if len(self._solutions) == optimiser.population_size:
             optimiser.tell(self._solutions)
             self._solutions, self._step = [], self._step + 1
             if optimiser.should_stop():
                 self._optimiser = None
 
-    def _draw(self, number: int) -> np.ndarray:
-        """One number for each option, `(options,)`."""
-        optimiser = self._open()
-        optimiser.reseed_rng(self.rng(number).getrandbits(32))
-        return optimiser.ask()
+    def _derived(self, drawn: Sequence[float]) -> Architecture:
+        """The architecture of one score for each option, `(options,)`."""
+        rest = iter(drawn)
+        return self.space.derive(
+            {c.key: [next(rest) for _ in c.options] for c in self.space.choices}
+        )
 
     def _open(self) -> CMA:
         if self._optimiser is None:

@@ -6,6 +6,7 @@ climb that prediction by gradient ascent and are decoded into new ones (algorith
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Hashable
 from typing import ClassVar
 
@@ -143,7 +144,7 @@ class NAO(AskTellStrategy):
         picks = torch.tensor([architecture.picks for architecture, _ in self._trials[:start]])
         ranks = rankdata([merit for _, merit in self._trials[:start]])
         targets = torch.tensor((ranks - 0.5) / start, dtype=torch.float32)
-        draws = self.rng(start)
+        draws = random.Random(f"{self.seed}-model-{start}")
         others = [self.space.sample(draws).picks for _ in range(self.config.unlabelled)]
         unlabelled = torch.tensor(others, dtype=torch.long).reshape(-1, len(self.space.choices))
         with torch.random.fork_rng(devices=[]):

@@ -36,7 +36,8 @@ class NSGA2(OptunaStrategy):
     """Parents are the best of a generation and of its parents, by front and crowding distance.
 
     As in `genetic`, a generation is as many successful trials as it has members, in order of
-    telling. So processes that ask at different times select the same parents.
+    telling. One process selects the same parents whenever it asks, also when it is resumed;
+    several may hear of trials in different orders and select others.
     """
 
     Config: ClassVar[type[Strict]] = NSGA2Config

@@ -80,6 +80,12 @@ class PNAS(AskTellStrategy):
         self._members: list[Picks] = [()]  # of this level, as far as grown
         self._ranking: list[Candidate] | None
         self._next_level()
+        self._first = min(self.config.beam, len(self._candidates))
+
+    @property
+    def initial(self) -> int:
+        """The trials of the first level."""
+        return self._first
 
     def ask(self, number: int, pending: Collection[Architecture] = ()) -> Proposal:
         """The best predicted of the level that was not evaluated yet.
@@ -186,7 +192,8 @@ class PNAS(AskTellStrategy):
         keys = {"members": config.members, "epochs": config.epochs, "batch_size": BATCH}
         if config.predictor == "mlp" and len(set(self._sizes)) == 1 < self._sizes[0]:
             keys["block"] = self._sizes[0]
-        predictor = make_predictor(config.predictor, keys, self.space, self.seed + self._level)
+        seed = random.Random(f"{self.seed}-model-{self._level}").getrandbits(32)
+        predictor = make_predictor(config.predictor, keys, self.space, seed)
         predictor.fit([architecture for architecture, _ in known], [merit for _, merit in known])
         values = predictor.predict(
             [

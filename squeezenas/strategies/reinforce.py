@@ -65,8 +65,9 @@ class Lesson(NamedTuple):
 class Reinforce(AskTellStrategy):
     """A controller taught by merits, a batch of finished trials at a time.
 
-    Trials count in the order in which they finish, whoever proposed them; with many processes some
-    were drawn a few steps of the controller earlier. Failed trials teach nothing.
+    Trials count in the order in which they are told, whoever proposed them; with many processes
+    some were drawn a few steps of the controller earlier, and controllers differ a little. Failed
+    trials teach nothing.
     """
 
     Config: ClassVar[type[Strict]] = ReinforceConfig

@@ -7,13 +7,15 @@ from statistics import fmean, stdev
 
 import numpy as np
 import pytest
+import yaml
 from scipy import stats
 
+from benchmarks import nasbench201
 from squeezenas.ask_tell import compare
 from squeezenas.ask_tell.best_so_far import at_costs, best_so_far, holm, mean_and_band, paired
 from squeezenas.ask_tell.compare import Entry, Trace, entries, read_compared, run, search
 from squeezenas.ask_tell.ranking import cost_curves, curves, standings
-from squeezenas.core.compare_config import CompareConfig
+from squeezenas.core.compare_config import CompareConfig, card_keys
 from squeezenas.core.table_card import TableCard
 from squeezenas.strategies.ask_tell import ask_tell_strategies
 from squeezenas.strategies.random_search import RandomSearch
@@ -196,11 +198,95 @@ def test_the_seed_is_all_that_differs(config):
 
 
 def test_all_and_variants(config):
-    setup = config(strategies="all", settings={"small": {"name": "genetic", "population": 4}})
+    small = {"name": "genetic", "population": 4}
+    setup = config(strategies="all", settings={"small": small}, budget=60)
     table, _ = read_compared(setup)
     found = {entry.label: entry for entry in entries(setup, table.space)}
     assert set(found) == {*ask_tell_strategies.names(), "small"}
     assert found["small"] == Entry("small", "genetic", {"population": 4}, 3)
+
+
+def test_keys_are_those_of_the_card_unless_set(config, repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    settings = {"pnas": {"epochs": 3}, "wide": {"name": "pnas", "beam": 30}}
+    setup = config(strategies=["pnas", "wide", "aging_evolution", "tpe"], settings=settings,
+                   budget=60)  # fmt: skip
+    space = read_compared(setup)[0].space
+    card = yaml.safe_load((repository / "training_regimes" / "search_pnas.yaml").read_text())
+    beam = card["strategy"]["beam"]
+    assert [dict(entry.keys) for entry in entries(setup, space)] == [
+        {"beam": beam, "epochs": 3}, {"beam": 30}, {"population": 25, "sample": 10}, {},
+    ]  # fmt: skip
+
+
+def test_cards_of_another_name_or_shape_give_no_keys(tmp_path, monkeypatch):
+    (tmp_path / "training_regimes").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for text in ("strategy: {name: tpe, startup: 3}", "strategy: genetic", "trials: 3"):
+        (tmp_path / "training_regimes" / "search_genetic.yaml").write_text(text)
+        assert card_keys("genetic") == {}
+    (tmp_path / "training_regimes" / "search_genetic.yaml").write_text(
+        "strategy: {name: genetic, population: 6}"
+    )
+    assert card_keys("genetic") == {"population": 6}
+    assert card_keys("mine") == {}
+
+
+def test_every_strategy_learns_within_a_few_hundred_evaluations(config):
+    """By its card; the defaults of papers would be refused."""
+    setup = config(strategies="all", budget=100)
+    assert len(entries(setup, read_compared(setup)[0].space)) == len(ask_tell_strategies.names())
+
+
+@pytest.mark.parametrize(
+    ("strategy", "key", "others"),
+    [
+        ("aging_evolution", "population", {"sample": 12}),
+        ("annealing", "startup", {}),
+        ("bayesian", "startup", {}),
+        ("genetic", "population", {"tournament": 12}),
+        ("nao", "initial", {"batch": 12, "children": 12, "parents": 12}),
+        ("neural_predictor", "n", {"refit": 12}),
+        ("nsga2", "population", {}),
+        ("ppo", "batch", {"units": 12, "passes": 12}),
+        ("reinforce", "batch", {"units": 12}),
+        ("tpe", "startup", {"candidates": 12}),
+    ],
+)
+def test_a_strategy_that_never_learns_is_refused(config, strategy, key, others):
+    settings = {"mine": {"name": strategy, **others, key: 12}}
+    message = (
+        f"budget=12: strategy mine begins with 12 evaluations.*lower settings.mine.{key}, or raise"
+    )
+    for budget in ([4, 12], 12):
+        setup = config(strategies=["mine"], settings=settings, budget=budget)
+        with pytest.raises(ValueError, match=message):
+            entries(setup, read_compared(setup)[0].space)
+    setup = config(strategies=["mine"], settings=settings, budget=13)
+    assert entries(setup, read_compared(setup)[0].space)
+
+
+def test_where_the_table_bounds_what_it_begins_with(config):
+    """The first level of pnas has the eight options of the first choice."""
+    for beam, begins in ((256, SIDE), (5, 5)):
+        setup = config(strategies=["pnas"], settings={"pnas": {"beam": beam}}, budget=begins)
+        message = f"strategy pnas begins with {begins} evaluations.*lower settings.pnas.beam, or"
+        with pytest.raises(ValueError, match=message):
+            entries(setup, read_compared(setup)[0].space)
+    setup = config(strategies=["ppo"], settings={"ppo": {"batch": 1}}, budget=1)
+    with pytest.raises(ValueError, match=r"strategy ppo begins with 1 .*; raise budget$"):
+        entries(setup, read_compared(setup)[0].space)
+
+
+def test_the_benchmark_has_the_settings_of_its_result(config, repository):
+    report = json.loads((repository / "benchmarks/results/nasbench201_cpu.json").read_text())
+    setup = config(strategies="all", settings=nasbench201.SETTINGS, seeds=30, budget=150)
+    found = {entry.label: entry for entry in entries(setup, read_compared(setup)[0].space)}
+    assert set(found) == {row["label"] for row in report["strategies"]}
+    for row in report["strategies"]:
+        entry, kind = found[row["label"]], ask_tell_strategies[row["strategy"]].Config
+        assert entry.seeds == row["seeds"]
+        assert kind(**entry.keys) == kind(**row["keys"])
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_the_budget_is_spent_and_everyone_hears_all():
     assert [record.number for record in heard] == list(range(200))
     assert [record.architecture for record in heard] == evaluator.seen
     assert all(record.value == sum(record.architecture.picks) for record in heard)
-    assert [record.figures["seed"] for record in heard] == [7 + n for n in range(200)]
+    assert len({record.figures["seed"] for record in heard}) == 200
     best = [record.value for record in heard]
     assert max(best[:8]) < max(best) == 12  # evolution climbs to the top of so small a hill
 

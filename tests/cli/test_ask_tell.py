@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+import yaml
 
 from squeezenas.cli import outcome, trials_outcome
 from squeezenas.cli.main import main
@@ -145,6 +146,14 @@ def test_several_commands_share_one_study(tmp_path, without_pictures, capsys):
     assert not (tmp_path / "runs" / "third").exists()
 
 
+def test_a_finished_search_can_be_made_longer(tmp_path, without_pictures):
+    assert main(words(tmp_path)) == 0
+    folder = tmp_path / "runs" / "evolved"
+    assert main(["search", "--resume", str(folder), "regime.trials=55"]) == 0
+    assert len(rows(tmp_path)) == 55
+    assert main(["search", "--resume", str(folder), "regime.strategy.sample=2"]) == 2
+
+
 def test_networks_inherit_from_a_searched_supernet(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(outcome, "draw_search", lambda *_: None)
     monkeypatch.setattr(outcome, "draw_overlays", lambda *_: None)
@@ -169,6 +178,8 @@ def test_networks_inherit_from_a_searched_supernet(tmp_path, monkeypatch, capsys
     assert summary["chosen"]["cost"] <= 0.004
     assert card.search["report_miou"] == summary["chosen"]["report_miou"]
     assert list(card.architecture) == summary["chosen"]["architecture"]
+    pinned = yaml.safe_load((folder / "config.yaml").read_text())["regime"]["evaluator"]
+    assert pinned["supernet"] == str(tmp_path / "runs" / "toy")  # also when a newer one comes
     assert main(["search", *streets_words, "name=dry", "--dry-run"]) == 0
     assert "evaluations take about" in capsys.readouterr().out
     assert not (tmp_path / "runs" / "dry").exists()
@@ -190,6 +201,14 @@ def test_networks_inherit_from_a_searched_supernet(tmp_path, monkeypatch, capsys
         (["storage=memory", "--workers", "2"], "storage=memory is of one process"),
         (["regime.objective.kind=pareto"], "needs a cost"),
         (["training_regimes=search_street_scenes"], "is a table of results"),
+        (["regime.objective={kind: pareto, cost: ms}"], "looks at one figure alone; use nsga2"),
+        (["regime.scale.cells=9"], "regime.scale: the networks of a table have their sizes"),
+        (
+            ["regime.evaluator={name: train, regime: retrain_street_scenes}"],
+            "regime.evaluator: a table is looked up",
+        ),
+        (["--workers", "two"], "--workers: say how many processes"),
+        (["regime.objective.target=3"], "needs a cost; name one with regime.objective.cost=; it"),
     ],
 )
 def test_mistakes_leave_nothing_behind(tmp_path, capsys, more, message):

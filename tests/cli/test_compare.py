@@ -67,6 +67,10 @@ def test_searches_in_processes_table_numbers_and_picture(card, tmp_path, capsys)
         ([], "name a table with datasets=CARD; known: .*nasbench201"),
         (["datasets=camvid"], "datasets=camvid is no table of results; known: .*nasbench201"),
         (["datasets=CARD", "budget=[300,150]"], r"budget: must rise, got \[300, 150\]"),
+        (
+            ["datasets=CARD", "strategies=nao", "settings.nao.initial=600"],
+            "budget=300: strategy nao begins with 600 .*; lower settings.nao.initial, or raise",
+        ),
         (["datasets=CARD", "seed=3"], "seed: unknown key.*did you mean 'seeds'"),
         (["datasets=CARD", "figure=top1"], "figure=top1: table t has no such figure"),
     ],

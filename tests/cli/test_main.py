@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import types
@@ -133,6 +134,17 @@ def test_help_of_the_rest(capsys):
     assert "datasets.root: path" in capsys.readouterr().out
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == f"squeezenas {__version__}"
+
+
+@pytest.mark.parametrize("command", ["compare", "predictor"])
+def test_help_on_tables_lists_tables_alone(command, capsys):
+    assert main([command, "--help"]) == 0
+    listed = capsys.readouterr().out.partition("\ndatasets:\n")[2].partition("\n\n")[0]
+    names = re.findall(r"^  (\S+) ", listed, re.MULTILINE)
+    assert set(names) == {
+        name for name, file in cards("datasets").items() if "\ntask: table\n" in file.read_text()
+    }
+    assert "nasbench101" in names
 
 
 def test_help_survives_a_broken_card(tmp_path, monkeypatch, capsys):

@@ -115,7 +115,7 @@ def test_mistakes(table, tmp_path):
         ([], "unknown command ''"),
         (["scor", table], "did you mean 'score'"),
         (["score"], "name a table with datasets=CARD; known: .*nasbench101"),
-        (["score", "datasets=cifar10"], "datasets=cifar10 is no benchmark table"),
+        (["score", "datasets=cifar10"], "=cifar10 is no table of results; known: .*nasbench101"),
         (["score", table, "predictor=gnc"], "did you mean 'gcn'"),
         (["score", table, "predictor=mlp", "settings.mpl.epochs=2"], "settings.mpl: not among"),
         (["score", table, "settings.gcn.epoch=2"], "predictor gcn: settings.epoch: unknown key"),

@@ -77,6 +77,13 @@ def test_the_size_of_the_card_is_taken(capsys):
     assert "1024x2048     3.008    1.00" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("word", "phi"), [("phi=1", (1,)), ("phi=1.5", (1.5,)), ("phi=0,2", (0, 2)), ("phi=[3]", (3,))]
+)
+def test_one_coefficient_or_several(card, word, phi):
+    assert load_scaling([f"models={card}", "size=64x96", word]).phi == phi
+
+
 def test_mistakes(card, capsys):
     network = f"models={card}"
     for words, told in (
@@ -85,6 +92,8 @@ def test_mistakes(card, capsys):
         ([network], "toy does not say costs.resolution; give size=HEIGHTxWIDTH"),
         ([network, "size=100x200"], "sides must be multiples of 32"),
         ([network, "phi=[-1]"], "phi[0]: "),
+        ([network, "phi=-1"], "phi[0]: "),
+        ([network, "phi=many"], "phi[0]: "),
         ([network, "phi=[]"], "phi: "),
         ([network, "depth=0.9"], "depth: expected number >= 1, got 0.9"),
         ([network, "alpha=1.2"], "alpha: unknown key"),

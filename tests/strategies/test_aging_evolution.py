@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 
 from squeezenas.core.trial import Trial
-from squeezenas.strategies.ask_tell import make_strategy
+from squeezenas.strategies.ask_tell import REDRAW, make_strategy
 from tests.strategies.ask_tell import ToyChain, planted, searched
 
 
@@ -56,6 +56,22 @@ def test_it_follows_algorithm_1_for_2000_trials(aging):
     found = [trial.architecture for trial in searched(strategy, merit, 2000)]
     assert found == algorithm_1(space, merit, 2000, strategy.rng, aging=aging)
     assert len(set(found)) > 300
+
+
+def test_who_dies_is_the_worst_of_the_sample_that_was_drawn():
+    """Also where the search asked again, under another number than the trial's."""
+    space, again = ToyChain(6), 3 * REDRAW
+    strategy = evolution(space, population=6, sample=2, aging=False)
+    for pick in range(6):
+        strategy.tell(Trial(pick, space.architecture([pick]), merit=float(pick)))
+    for number in range(6, 30):
+        alive = [merit for _, merit in strategy._population]
+        drawn = strategy.rng(number + again).choices(alive, k=2)
+        proposal = strategy.ask(number + again)
+        new = 6.0 + number
+        strategy.tell(Trial(number, proposal.architecture, new, None, proposal.notes))
+        alive.remove(min(drawn))
+        assert [merit for _, merit in strategy._population] == [*alive, new]
 
 
 def test_the_defaults_are_those_of_the_paper():

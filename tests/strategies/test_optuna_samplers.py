@@ -8,7 +8,6 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import create_trial
 
-from squeezenas.core.trial import Trial
 from squeezenas.strategies.ask_tell import make_strategy
 from squeezenas.strategies.optuna_sampler import legal
 from tests.strategies.ask_tell import ConstrainedChain, ToyChain, planted, searched
@@ -63,7 +62,7 @@ def test_proposals_are_those_of_the_library(name, keys, trials):
         study.tell(theirs, values)
 
 
-@pytest.mark.parametrize("name", ["cmaes", "nsga2", "tpe"])
+@pytest.mark.parametrize("name", ["nsga2", "tpe"])
 def test_it_beats_random_search(name):
     space = ToyChain(*[4] * 10)
     merit, _ = planted(space)
@@ -127,29 +126,3 @@ def test_users_see_no_warning_of_the_library(name, capfd):
         warnings.simplefilter("error")
         searched(strategy, merit, 14)
     assert capfd.readouterr() == ("", "")
-
-
-def test_cmaes_looks_at_the_first_of_a_step_alone():
-    space = ToyChain(3, 3)
-    ours, late = (make_strategy("cmaes", {"population": 4}, space, 0) for _ in range(2))
-    asked = [(number, ours.ask(number)) for number in range(6)]
-    trials = [Trial(n, p.architecture, merit=float(n), notes=p.notes) for n, p in asked]
-    for trial in trials[:4]:
-        ours.tell(trial)
-    after = ours.ask(7)
-    assert after.notes == {"step": 1, "draw": 7}
-    for trial in [*trials[:2], Trial(9, trials[0].architecture, None), *trials[2:]]:
-        late.tell(trial)
-    assert late.ask(7) == after
-
-
-def test_cmaes_begins_anew_when_it_has_converged():
-    space = ToyChain(2, 2)
-    merit, _ = planted(space)
-    history = searched(make_strategy("cmaes", {}, space, 0), merit, 3000)
-    best = max(history, key=lambda trial: trial.merit).architecture
-    hits = [trial.architecture == best for trial in history]
-    # Converged, it proposes the same for ever; begun anew, one in four.
-    misses = [number for number, hit in enumerate(hits) if not hit]
-    assert misses[-1] > 1000
-    assert sum(hits) > 1500

@@ -34,6 +34,8 @@ class Evaluator(ABC):
         figure: what it ranks by.
         headline: the short name of that figure, such as `miou`.
         unit: of costs; empty where nothing is priced.
+        costs: what could be priced, by name.
+        fingerprint: of the weights that it scores with.
         weights: what networks are scored with, for pictures.
     """
 
@@ -41,6 +43,8 @@ class Evaluator(ABC):
     figure: Figure
     headline: str
     unit: str = ""
+    costs: tuple[str, ...] = ()
+    fingerprint: str = ""
     weights: str = "by the table"
 
     def cost(self, architecture: Architecture) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class InheritEvaluator(Evaluator):
         process: this process.
 
     Attributes:
+        folder: that run folder.
         search: the parts of that search.
     """
 
@@ -47,7 +49,9 @@ class InheritEvaluator(Evaluator):
             )
         config = config.model_copy(update={"datasets": card})
         self.search = build(config, process, folder)
-        state = load_checkpoint(folder / "checkpoints" / "last.pt")
+        self.folder, last = folder, folder / "checkpoints" / "last.pt"
+        self.fingerprint = hashlib.sha256(last.read_bytes()).hexdigest()[:16]
+        state = load_checkpoint(last)
         self.search.supernet.load_state_dict(state["supernet"])
         self.space = self.search.space
         self.figure, self.headline = self.search.task.figure, self.search.task.headline

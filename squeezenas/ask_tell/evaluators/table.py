@@ -26,7 +26,7 @@ class TableEvaluator(Evaluator):
         self.headline, self._cost = figure or next(iter(table.figures)), cost
         self.table = table.require(self.headline, cost)
         self.space, self.figure = self.table.space, table.figures[self.headline]
-        self.unit = table.units[cost] if cost else ""
+        self.unit, self.costs = table.units[cost] if cost else "", tuple(table.units)
 
     def cost(self, architecture: Architecture) -> float | None:
         """The cost in the table; None where nothing is priced."""
