@@ -110,7 +110,7 @@ def _database(storage: str) -> BaseStorage:
         except (ImportError, NoSuchModuleError) as error:
             raise ValueError(
                 f"storage {url}: a package is missing ({error.__cause__ or error}); for PostgreSQL "
-                "`pip install 'psycopg[binary]'`"
+                "`pip install 'squeezenas[postgresql]'`"
             ) from error
         except (SQLAlchemyError, RuntimeError) as error:  # RuntimeError: tables of another version
             if start == STARTS - 1 or not _collided(error):

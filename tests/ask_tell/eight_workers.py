@@ -60,8 +60,13 @@ if __name__ == "__main__":
     children = [fork(storage, folder, budget) for _ in range(WORKERS)]
     victims = rng.sample(children, KILLED)
     moments = sorted(rng.uniform(0.1, 0.8) for _ in victims)
+    deadline = time.monotonic() + 300
     for victim, moment in zip(victims, moments, strict=True):
         while begun(folder) < moment * budget:
+            assert time.monotonic() < deadline, "the workers do not get on"
+            assert not os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) or any(
+                folder.glob("*.log")
+            ), "a worker ended before it began"
             time.sleep(0.005)
         time.sleep(rng.uniform(0, 0.02))
         os.kill(victim, signal.SIGKILL)

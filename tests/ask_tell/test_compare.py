@@ -212,10 +212,14 @@ def test_keys_are_those_of_the_card_unless_set(config, repository, monkeypatch):
     setup = config(strategies=["pnas", "wide", "aging_evolution", "tpe"], settings=settings,
                    budget=60)  # fmt: skip
     space = read_compared(setup)[0].space
-    card = yaml.safe_load((repository / "training_regimes" / "search_pnas.yaml").read_text())
-    beam = card["strategy"]["beam"]
+    cards = {
+        name: yaml.safe_load((repository / f"training_regimes/search_{name}.yaml").read_text())
+        for name in ("pnas", "aging_evolution")
+    }
+    beam, evolution = cards["pnas"]["strategy"]["beam"], cards["aging_evolution"]["strategy"]
+    del evolution["name"]
     assert [dict(entry.keys) for entry in entries(setup, space)] == [
-        {"beam": beam, "epochs": 3}, {"beam": 30}, {"population": 25, "sample": 10}, {},
+        {"beam": beam, "epochs": 3}, {"beam": 30}, evolution, {},
     ]  # fmt: skip
 
 
