@@ -85,7 +85,7 @@ class OptunaStrategy(AskTellStrategy):
         if self._study is None:
             import optuna
 
-            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            optuna.logging.set_verbosity(optuna.logging.ERROR)
             self._study = optuna.create_study(directions=self.directions(trial))
         self._add(
             self._study,
