@@ -161,12 +161,13 @@ def test_allowed_is_what_can_be_completed() -> None:
 def test_random_and_walked_cells_are_legal() -> None:
     rng = random.Random(0)
     for _ in range(200):
-        SPACE.architecture(SPACE.sample(rng).picks)
+        cell = SPACE.sample(rng)
+        assert SPACE.architecture(cell.picks) == cell
         picks: list[int] = []
         for _ in SPACE.choices:
             options = [o for o, legal in enumerate(SPACE.allowed(picks)) if legal]
             picks.append(rng.choice(options))
-        SPACE.architecture(picks)
+        assert SPACE.architecture(picks).picks == tuple(picks)
 
 
 def test_mutation_gives_another_network_and_grows_cells() -> None:

@@ -111,7 +111,7 @@ def test_when_everything_fails_or_is_alike(name, value):
     strategy = make(name, space)
     for number in range(12):
         proposal = strategy.ask(number)
-        space.architecture(proposal.architecture.picks)
+        assert space.architecture(proposal.architecture.picks) == proposal.architecture
         strategy.tell(Trial(number, proposal.architecture, value, None, proposal.notes))
 
 
