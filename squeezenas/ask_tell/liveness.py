@@ -102,7 +102,3 @@ class Watch:
             self._seen[number] = (beat, now)
             return False
         return now - since > self._lease
-
-    def forget(self, number: int) -> None:
-        """A trial ended."""
-        self._seen.pop(number, None)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from squeezenas.nn.batch_norm import BatchNorm2d
 from squeezenas.nn.cell_heads import CellHead
 from squeezenas.nn.family import scaled
-from squeezenas.nn.operations import NONE, SKIP, ReLUConvBN, pool
+from squeezenas.nn.operations import NONE, SKIP, ReLUConvBN, pool, require_even
 from squeezenas.nn.path import Path
 
 OPERATIONS = (NONE, SKIP, "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -106,11 +106,7 @@ class Reduction(nn.Module):
         Raises:
             ValueError: an odd side.
         """
-        if x.shape[2] % 2 or x.shape[3] % 2:
-            raise ValueError(
-                f"a map of {x.shape[2]}x{x.shape[3]} cannot be halved; give images whose sides "
-                "are multiples of 4"
-            )
+        require_even(x)
         reduced: Tensor = self.convolutions(x) + self.shortcut(x)
         return reduced
 

@@ -43,6 +43,19 @@ class ReLUConvBN(nn.Sequential):
         )
 
 
+def require_even(x: Tensor) -> None:
+    """Refuses a map `(N, C, H, W)` that cannot be halved.
+
+    Raises:
+        ValueError: an odd side.
+    """
+    if x.shape[2] % 2 or x.shape[3] % 2:
+        raise ValueError(
+            f"a map of {x.shape[2]}x{x.shape[3]} cannot be halved; give images whose sides "
+            "are multiples of 4"
+        )
+
+
 class FactorizedReduce(nn.Module):
     """Half the size: ReLU, two 1x1 convolutions on grids one pixel apart, batch norm.
 
@@ -61,11 +74,7 @@ class FactorizedReduce(nn.Module):
         Raises:
             ValueError: an odd side.
         """
-        if x.shape[2] % 2 or x.shape[3] % 2:
-            raise ValueError(
-                f"a map of {x.shape[2]}x{x.shape[3]} cannot be halved; give images whose sides "
-                "are multiples of 4"
-            )
+        require_even(x)
         x = torch.relu(x)
         y: Tensor = self.norm(torch.cat((self.even(x), self.odd(x[:, :, 1:, 1:])), dim=1))
         return y
