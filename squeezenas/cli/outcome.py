@@ -146,6 +146,8 @@ def _sentences(summary: dict[str, Any], selection: Selection, folder: Path) -> s
             f"; {baseline['networks']} random networks{' of the same cost' * (target is not None)} "
             f"reach {figure.text(baseline['mean'])} +- {figure.text(baseline['standard_error'])}"
         )
+        if "diverged" in baseline:
+            text += f", {baseline['diverged']} more diverged"
     return (
         f"{text}\n{' '.join(chosen['architecture'])}\n"
         f"search took {summary['device_hours']:.3f} device-hours; everything is in {folder}: "

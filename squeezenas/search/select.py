@@ -62,12 +62,17 @@ class Selection:
         return {one.architecture for one in self.candidates if not beaten(one)}
 
     def baseline(self) -> dict[str, float]:
-        """Mean and standard error of the random networks' reported scores; empty without two."""
+        """Mean and standard error of the random networks' reported scores; empty without two.
+
+        Those whose score is not finite are left out of both and counted as `diverged`.
+        """
         scores = [c.report for c in self.candidates if c.kind == "random" and c.report is not None]
-        if len(scores) < 2:
+        finite = [score for score in scores if math.isfinite(score)]
+        diverged = {"diverged": len(scores) - len(finite)} if len(finite) < len(scores) else {}
+        if len(finite) < 2:
             return {}
-        error = stdev(scores) / math.sqrt(len(scores))
-        return {"mean": fmean(scores), "standard_error": error, "networks": len(scores)}
+        error = stdev(finite) / math.sqrt(len(finite))
+        return {"mean": fmean(finite), "standard_error": error, "networks": len(finite), **diverged}
 
 
 def select(search: Search, score: Score) -> Selection:

@@ -132,7 +132,13 @@ class Language(Task):
         metric.update(labels[::4], output.logits[::4])
 
     def figures(self, metric: Surprise) -> dict[str, float]:
-        """`perplexity`: e to the mean nats of a word; NaN without words, infinite past 1e308."""
+        """`perplexity`: e to the mean nats of a word; NaN without words.
+
+        It is infinite past 1e308, and where the network's output was not finite, so that such a
+        network ranks last.
+        """
         nats, words = metric.counts.tolist()
-        mean = nats / words if words else float("nan")
-        return {"perplexity": math.exp(mean) if not mean > 709 else float("inf")}
+        if not words:
+            return {"perplexity": float("nan")}
+        mean = nats / words
+        return {"perplexity": math.exp(mean) if mean <= 709 else float("inf")}

@@ -1,3 +1,4 @@
+import random
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,17 @@ def test_baseline_is_mean_and_standard_error():
     # mean 0.3; variance (0.04 + 0.01 + 0.09) / 2 = 0.07; sqrt(0.07 / 3) = 0.1527525
     assert found == pytest.approx({"mean": 0.3, "standard_error": 0.1527525, "networks": 3})
     assert Selection(tuple(rows[:1]), rows[0], MIOU).baseline() == {}
+
+
+def test_a_random_network_that_diverged_is_counted_and_left_out_of_the_mean(search):
+    space, perplexity = search.space, FIGURES["perplexity"]
+    networks = [space.sample(random.Random(number)) for number in range(3)]
+    rows = [
+        Candidate(network, "random", 1.0, score, score)
+        for network, score in zip(networks, (100.0, float("inf"), 120.0), strict=True)
+    ]
+    found = Selection(tuple(rows), rows[0], perplexity).baseline()
+    assert found == {"mean": 110.0, "standard_error": 10.0, "networks": 2, "diverged": 1}
 
 
 def test_rows_of_the_table(search):

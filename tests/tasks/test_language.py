@@ -143,6 +143,8 @@ def test_figures_of_nothing_and_of_too_much():
     assert math.isnan(judge.figures(metric)["perplexity"])
     metric.counts += torch.tensor([1e4, 1.0])
     assert judge.figures(metric)["perplexity"] == math.inf
+    metric.counts = torch.tensor([math.nan, 2.0])
+    assert judge.figures(metric)["perplexity"] == math.inf, "a network without numbers ranks last"
     assert judge.reward(metric) == 0
 
 
