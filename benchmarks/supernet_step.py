@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from squeezenas.core.files import read_yaml, write_atomically
+from squeezenas.core.files import write_atomically
+from squeezenas.core.reading import read_yaml
 from squeezenas.tracking.environment import environment
 
 REPOSITORY = Path(__file__).resolve().parents[1]

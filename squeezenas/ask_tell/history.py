@@ -10,6 +10,7 @@ from squeezenas.ask_tell.slots import Slots
 from squeezenas.core.space import SearchSpace
 
 if TYPE_CHECKING:
+    from optuna.distributions import CategoricalDistribution
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
@@ -22,6 +23,7 @@ class History:
         study: the storage's number of the study.
         space: of the architectures.
         budget: how many trials are to finish.
+        parameters: the `distributions` of the space's choices.
 
     Attributes:
         running: trials that are being evaluated, by number.
@@ -31,10 +33,18 @@ class History:
         slots: which trials count.
     """
 
-    def __init__(self, storage: BaseStorage, study: int, space: SearchSpace, budget: int) -> None:
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study: int,
+        space: SearchSpace,
+        budget: int,
+        parameters: dict[str, CategoricalDistribution],
+    ) -> None:
         from optuna.storages import InMemoryStorage, JournalStorage
 
         self._storage, self._study, self._space = storage, study, space
+        self._parameters = dict(parameters)
         # A database answers one question about all trials sooner than one about each.
         self._at_once = not isinstance(storage, InMemoryStorage | JournalStorage)
         self.running: dict[int, FrozenTrial] = {}
@@ -49,6 +59,7 @@ class History:
         self.next += len(new)
         new = [trial for trial in new if "tries" in trial.user_attrs]  # others are not ours
         for trial in new:
+            trial.distributions = self._parameters  # of which storages keep a copy for each trial
             proposed, again = trial.user_attrs["proposal"], trial.user_attrs["tries"]["again"]
             self.slots.add(trial.number, (proposed["asked"], *proposed["picks"]), again)
             self.open.pop(again, None)

@@ -1,9 +1,9 @@
 """A journal of trials in one file, written by any number of processes that may be killed.
 
-Optuna's journal with two differences. Its lock stays behind when its holder is killed, and all
-others wait half a minute; ours knows what a dead process of this machine left. And a last line that
-a killed process wrote in part is cut off before the next one is added, where Optuna's file could
-not be read any more.
+Optuna's journal with three differences. Its lock stays behind when its holder is killed, and all
+others wait half a minute; ours knows what a dead process of this machine left. A last line that a
+killed process wrote in part is cut off before the next one is added, where Optuna's file could not
+be read any more. And every line has a checksum, so that a flipped bit does not pass for a result.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +26,9 @@ from squeezenas.ask_tell.liveness import machine
 
 GRACE = 30.0
 """Seconds after which a lock is taken from a process of another machine."""
+
+CHECKSUM = b',"crc":"'
+"""What comes before the eight hexadecimal digits at the end of a line."""
 
 
 class Journal(JournalFileBackend):
@@ -39,6 +44,34 @@ class Journal(JournalFileBackend):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path = path
+        self._starts = [0]  # of the lines that were read, and of the next one
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """What the lines from this one on say, up to one that is being written.
+
+        Raises:
+            DamagedJournalError: a line is not as it was written.
+            OSError: the file cannot be read.
+        """
+        first = min(log_number_from, len(self._starts) - 1)
+        try:
+            logs = self._read(first)
+        except DamagedJournalError:  # or caught while a torn line was cut off
+            with locked(self._path):
+                logs = self._read(first)
+        yield from logs[log_number_from - first :]
+
+    def _read(self, first: int) -> list[dict[str, Any]]:
+        """The lines from one on that was reached before."""
+        with self._path.open("rb") as file:
+            file.seek(self._starts[first])
+            lines = file.read().split(b"\n")[:-1]
+        logs = [_checked(line, self._path, number) for number, line in enumerate(lines, first + 1)]
+        self._starts = [
+            *self._starts[:first],
+            *accumulate((len(line) + 1 for line in lines), initial=self._starts[first]),
+        ]
+        return logs
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Adds one line for each mapping.
@@ -46,14 +79,43 @@ class Journal(JournalFileBackend):
         Raises:
             OSError: the file cannot be written to.
         """
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         with locked(self._path), self._path.open("a+b") as file:
             _cut_torn_line(file)
-            file.write(lines.encode())
+            file.write(b"".join(map(_line, logs)))
             file.flush()
             if any("trial_id" in log and "state" in log for log in logs):
                 # A trial ended: it and all lines before outlast a power failure from here on.
                 os.fsync(file.fileno())
+
+
+class DamagedJournalError(ValueError):
+    """A line of a journal is not as it was written."""
+
+
+def _line(log: Mapping[str, Any]) -> bytes:
+    """A mapping as a line that ends in its checksum."""
+    text = json.dumps(log, separators=(",", ":")).encode()
+    return b'%s%s%08x"}\n' % (text[:-1], CHECKSUM, zlib.crc32(text))
+
+
+def _checked(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """What a line without its end says.
+
+    Raises:
+        DamagedJournalError: its checksum is another one, or missing.
+        ValueError: it is the first line of another kind of file.
+    """
+    if number == 1 and CHECKSUM not in line:
+        raise ValueError(f"{path} is no journal")
+    text, _, crc = line.rpartition(CHECKSUM)
+    text += b"}"
+    if crc != b'%08x"}' % zlib.crc32(text):
+        raise DamagedJournalError(
+            f"journal {path}: line {number} is not as it was written; put the file back, or begin "
+            "a new search"
+        )
+    log: dict[str, Any] = json.loads(text)
+    return log
 
 
 def _cut_torn_line(file: BinaryIO) -> None:

@@ -31,7 +31,7 @@ def machine() -> str:
     return hashlib.sha256(names.encode()).hexdigest()[:12]
 
 
-def _start(process: int) -> str:
+def started(process: int) -> str:
     """When a process began, in ticks since boot; empty where it is gone or a zombie.
 
     Raises:
@@ -49,7 +49,7 @@ def _start(process: int) -> str:
 def begin_worker() -> str:
     """The name of a new worker of this process."""
     try:
-        start = _start(os.getpid())
+        start = started(os.getpid())
     except OSError:
         start = "0"
     worker = f"{machine()}-{os.getpid()}-{start}-{next(_serials)}"
@@ -70,7 +70,7 @@ def is_alive(worker: str) -> bool | None:
     if int(process) == os.getpid():
         return worker in _ours
     try:
-        return _start(int(process)) == start
+        return started(int(process)) == start
     except ProcessLookupError:
         return False
     except OSError:

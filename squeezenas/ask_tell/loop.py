@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import time
@@ -14,7 +15,10 @@ from squeezenas.ask_tell.objective import merit
 from squeezenas.ask_tell.study import Claim, Record, Trials
 from squeezenas.core.architecture import Architecture
 from squeezenas.core.ask_tell_config import AskTellRegime
+from squeezenas.core.machine_faults import of_the_machine
+from squeezenas.core.stopped import Stopped
 from squeezenas.core.trial import Proposal, Trial
+from squeezenas.engine.preemption import SafePoints
 from squeezenas.strategies.ask_tell import REDRAW, AskTellStrategy
 
 REDRAWS = 20  # of a strategy, until what it proposes is within the budget
@@ -56,10 +60,14 @@ class AskTellSearch:
             hear: is told of every finished trial, those from before a resumption first.
 
         Raises:
-            OSError: the storage cannot be read or written.
+            OSError: the storage, or what an evaluation needs, cannot be read or written.
+            Stopped: a signal or the end of the time asked for it; what this process was evaluating
+                is left to others, or to its resumption.
         """
+        safe_points = SafePoints()
         while True:
             self._listen(hear)
+            safe_points.reached()
             claim = self.trials.claim(self._propose)
             if claim is None:
                 break
@@ -77,9 +85,10 @@ class AskTellSearch:
         for record in self.trials.news():
             self.records.append(record)
             cost = record.cost if front else None  # else cost is part of the merit, if of anything
-            self.strategy.tell(
-                Trial(record.asked, record.architecture, self.merit(record), cost, record.notes)
-            )
+            merit = self.merit(record)
+            if merit is not None and not math.isfinite(merit):
+                merit = None  # one such teacher would spoil a mean for ever
+            self.strategy.tell(Trial(record.asked, record.architecture, merit, cost, record.notes))
             hear(record)
 
     def _propose(self, number: int, pending: Collection[Architecture]) -> Proposal:
@@ -136,14 +145,24 @@ class AskTellSearch:
         )
 
     def _evaluate(self, claim: Claim) -> None:
-        """Scores what was claimed; what fails is recorded, and the search goes on."""
+        """Scores what was claimed; what fails is recorded, and the search goes on.
+
+        Raises:
+            OSError, RuntimeError: it is the machine that fails; the trial is left to others.
+        """
         begin = time.monotonic()
         seed = random.Random(f"{self.seed}-{claim.asked}-evaluation").getrandbits(31)
         try:
             cost = self.evaluator.cost(claim.architecture)
             with _no_longer_than(self.regime.evaluator.timeout):
                 found = self.evaluator.evaluate(claim.architecture, seed)
+        except Stopped:
+            self.trials.give_back(claim)
+            raise
         except Exception as error:  # whatever a network or its training may raise
+            if of_the_machine(error):  # every other architecture would fail as well
+                self.trials.give_back(claim)
+                raise
             reason = f"{type(error).__name__}: {error}"
             self.trials.fail(claim, reason, time.monotonic() - begin)
             return

@@ -8,9 +8,10 @@
 | `heartbeat` | a count that goes up | while it is evaluated |
 | `result` | figures, seconds, order | before it completes |
 | `failure` | reason, whether for good, order | before it fails |
+| `given_back` | true: its worker was asked to stop | before it fails |
 
 `order` is how many finished trials the worker knew of, its own included: a clock that needs none of
-the machines'. A trial that failed without `failure` is one whose worker died.
+the machines'. A trial that failed without `failure` is one whose worker died or gave it back.
 """  # noqa: E501
 
 from __future__ import annotations

@@ -62,14 +62,15 @@ def storage_faults(place: str) -> Iterator[None]:
         yield
     except StorageInternalError as error:
         raise _unusable(place, error.__cause__ or error) from error
-    except PermissionError as error:
+    except OSError as error:
         raise _unusable(place, error) from error
 
 
 def _unusable(place: str, error: BaseException) -> OSError:
     """The first line of what the driver says; it names hosts and files but no passwords."""
     cause = getattr(error, "orig", None) or error
-    said = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    text = getattr(cause, "strerror", None) or str(cause)
+    said = (text.strip() or type(cause).__name__).splitlines()[0]
     return OSError(
         f"{place}: cannot be used ({said}); check that it is there, that it answers and that it "
         "may be written to, or give another storage="
@@ -79,12 +80,14 @@ def _unusable(place: str, error: BaseException) -> OSError:
 def _journal(path: Path) -> BaseStorage:
     from optuna.storages import JournalStorage
 
-    from squeezenas.ask_tell.journal import Journal
+    from squeezenas.ask_tell.journal import DamagedJournalError, Journal
 
     try:
         return JournalStorage(Journal(path))
     except OSError as error:
         raise _unusable(f"journal {path}", error) from error
+    except DamagedJournalError:
+        raise
     except (ValueError, KeyError, TypeError, AssertionError):
         raise ValueError(f"journal {path}: not a journal of trials; name another file") from None
 

@@ -24,6 +24,7 @@ from squeezenas.ask_tell.storage import storage_faults
 from squeezenas.core.architecture import Architecture
 from squeezenas.core.space import SearchSpace
 from squeezenas.core.trial import Proposal
+from squeezenas.engine.preemption import stop_if_asked
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -71,8 +72,8 @@ class Trials:
         self._in_memory = isinstance(storage, InMemoryStorage)
         with self._faults():
             self._study = open_study(storage, name, identity, directions)
-        self._history = History(storage, self._study, space, budget)
         self._parameters = record.distributions(space.choices)
+        self._history = History(storage, self._study, space, budget, self._parameters)
         self._told = 0
         self._last_order = -1
         self._watch = Watch(lease)
@@ -109,6 +110,7 @@ class Trials:
 
         Raises:
             OSError: the storage cannot be used.
+            Stopped: a signal or the end of the time asked for it while this one waited.
         """
         history, pause = self._history, PAUSES[0]
         with self._faults():
@@ -123,6 +125,7 @@ class Trials:
                 elif history.slots.done:
                     return None
                 else:
+                    stop_if_asked()
                     time.sleep(pause)
                     pause = min(2 * pause, PAUSES[1])
                     continue
@@ -178,6 +181,14 @@ class Trials:
             self._failure(reason, claim.failures >= self._retries, seconds),
         )
 
+    def give_back(self, claim: Claim) -> None:
+        """Leaves a claimed trial to whoever comes next, as if this worker had never had it.
+
+        Raises:
+            OSError: the storage cannot be used.
+        """
+        self._end(claim.trial_id, "FAIL", {"given_back": True})
+
     def _failure(self, reason: str, final: bool, seconds: float = 0.0) -> dict[str, Any]:
         failure = {"order": self._order(), "reason": reason, "final": final, "seconds": seconds}
         return {"failure": failure}
@@ -223,10 +234,11 @@ class Trials:
         """Another trial of what failed, unless another worker was quicker."""
         known = self._history.open[number].user_attrs
         before, lived = known["tries"], "failure" in known
+        died = not lived and "given_back" not in known
         tries: Tries = {
             "again": number,
             "failures": before["failures"] + lived,
-            "deaths": before["deaths"] + (not lived),
+            "deaths": before["deaths"] + died,
         }
         return self._create(known["proposal"], tries)
 

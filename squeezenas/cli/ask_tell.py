@@ -20,11 +20,18 @@ from squeezenas.ask_tell.loop import AskTellSearch
 from squeezenas.ask_tell.setup import AskTell, AskTellParts, build, join
 from squeezenas.ask_tell.study import Record
 from squeezenas.cli.errors import exit_code
+from squeezenas.cli.report import report_search
+from squeezenas.cli.stopping import stoppable
 from squeezenas.cli.trials_outcome import write_outcome
 from squeezenas.core.resume import load_resumed_search
 from squeezenas.core.search_config import SearchConfig
+from squeezenas.core.stopped import INTERRUPTED, TRY_AGAIN
 from squeezenas.engine.distributed import Process, start
+from squeezenas.engine.preemption import deferring, listening
 from squeezenas.tracking.run import Run
+
+CODES = (None, 0, TRY_AGAIN, INTERRUPTED)
+"""Of processes that are well: still there, done, or asked to stop."""
 
 
 def main(config: AskTell, resume: Path | None = None, dry_run: bool = False) -> int:
@@ -37,8 +44,10 @@ def main(config: AskTell, resume: Path | None = None, dry_run: bool = False) -> 
 
     Raises:
         FileNotFoundError, ValueError, OSError: something that the user can put right.
+        Stopped: a signal or time_limit asked for it; the run can be resumed.
     """
-    parts = build(config, _start(config))
+    process = _start(config)
+    parts = build(config, process)
     folder = resume or config.runs / config.name
     if dry_run:
         _forecast(parts)
@@ -47,7 +56,10 @@ def main(config: AskTell, resume: Path | None = None, dry_run: bool = False) -> 
     searching = None if config.storage == "journal" else join(parts, folder)
     begin = Run.open if resume else Run.create
     content, names = parts.config.model_dump(mode="json"), ("console", *config.tracking)
-    with begin(folder, content, names, steps=config.regime.trials, wandb=config.wandb) as run:
+    with (
+        begin(folder, content, names, steps=config.regime.trials, wandb=config.wandb) as run,
+        stoppable(folder, process, "search.py"),
+    ):
         if resume:
             run.restore(_no_checkpoint)
         searching = searching or join(parts, folder)
@@ -55,6 +67,7 @@ def main(config: AskTell, resume: Path | None = None, dry_run: bool = False) -> 
         with closing(searching.trials), _others(config.processes - 1, folder):
             searching.run(_Listener(run, searching))
         write_outcome(run, searching, parts.config)
+        report_search(run)
     return 0
 
 
@@ -108,7 +121,7 @@ def _others(count: int, folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if lost := sum(worker.poll() not in (None, 0) for worker in started):
+            if lost := sum(worker.poll() not in CODES for worker in started):
                 print(f"{lost} of {count} processes ended early; see {log.name}", file=sys.stderr)
             for worker in started:
                 worker.terminate()
@@ -121,9 +134,10 @@ def work(folder: Path) -> int:
     config = load_resumed_search(folder, [])
     if isinstance(config, SearchConfig):
         raise ValueError(f"{folder} is a one-shot search, which has no evaluations to share")
-    searching = join(build(config, _start(config)), folder)
-    with closing(searching.trials):
-        searching.run(lambda record: None)
+    with listening():
+        searching = join(build(config, _start(config)), folder)
+        with closing(searching.trials), deferring():
+            searching.run(lambda record: None)
     return 0
 
 

@@ -19,6 +19,9 @@ from squeezenas.engine import precision
 from squeezenas.engine.distributed import Process, start, stop, wait
 from squeezenas.report.confusion_matrix import draw_confusion_matrix
 from squeezenas.tracking.environment import environment
+from squeezenas.tracking.lineage import Lineage, descent
+from squeezenas.tracking.secrets import masked
+from squeezenas.tracking.sink import Sinks, Start
 from squeezenas.training.evaluation import evaluate, evaluate_predictions
 from squeezenas.training.figures import Evaluation, Row
 
@@ -97,6 +100,7 @@ def _show(found: Evaluation, config: EvaluateConfig) -> None:
     if config.output is None:
         return
     _write(found, config, config.output)
+    _track(found, config, config.output)
     print(f"scores.json, classes.csv and confusion_matrix.png are in {config.output}")
 
 
@@ -148,6 +152,23 @@ def _write(found: Evaluation, config: EvaluateConfig, output: Path) -> None:
     headline = f"{found.card.title}, {config.split}: mean IoU {_percent(found.figures()['miou'])} %"
     counts = found.confusion.counts.cpu().numpy()
     draw_confusion_matrix(output / "confusion_matrix.png", counts, found.card.classes, headline)
+
+
+def _track(found: Evaluation, config: EvaluateConfig, output: Path) -> None:
+    """Shows what was written where `tracking` says."""
+    lineage = Lineage("evaluate", output.name)
+    if config.models:
+        lineage = descent(config.models, "evaluate", output.name)
+    content = masked(config.model_dump(mode="json", exclude={"tracking", "wandb"}))
+    start = Start(output, content, 0, lineage, wandb=config.wandb)
+    figures = {f"{config.split}/{name}": value for name, value in found.figures().items()}
+    rows = _plain(found.class_rows())
+    shown = Sinks(config.tracking, lambda name: start)
+    shown.each(lambda sink: sink.log(figures, 0))
+    shown.each(lambda sink: sink.table("classes", rows, 0))
+    shown.each(lambda sink: sink.image("confusion_matrix", output / "confusion_matrix.png", 0))
+    shown.each(lambda sink: sink.summary({"frames": found.frames, **found.figures()}))
+    shown.each(lambda sink: sink.finish("done"))
 
 
 def _csv(rows: list[Row]) -> str:

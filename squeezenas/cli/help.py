@@ -12,10 +12,11 @@ from squeezenas.core.compare_config import CompareConfig
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.evaluate_config import EvaluateConfig
 from squeezenas.core.export_config import ExportConfig
-from squeezenas.core.files import read_yaml
 from squeezenas.core.predict_config import PredictConfig
 from squeezenas.core.predictor_config import FitConfig, ScoreConfig
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.recipes import DEFAULT_RETRAINING, DEFAULT_SEARCH, cards
+from squeezenas.core.report_config import ReportConfig
 from squeezenas.core.retrain_config import RetrainConfig, Stage
 from squeezenas.core.scale_config import ScaleConfig
 from squeezenas.core.schema import Key, keys
@@ -31,6 +32,14 @@ FLAGS = {
     "--dry-run": "build everything, take a few steps, forecast time and memory (search, train)",
     "--workers N": "evaluate in N processes here (search, ask/tell regimes)",
     "--resume RUN": "continue the run in this folder, runs/<name> (search, train)",
+    "--auto-resume": "continue the run of this name= if it is there, else begin it (search, train)",
+}
+EXIT_CODES = {
+    "0": "done",
+    "1": "an error of the program, with its traceback; or a part could not be done, as said",
+    "2": "a mistake, explained in one sentence",
+    "75": "a run was stopped by SIGTERM, SIGUSR1 or time_limit; --resume goes on",
+    "130": "stopped by Ctrl-C; a search or training can go on with --resume",
 }
 
 
@@ -48,12 +57,16 @@ def overview() -> str:
             "  export      a network as an ONNX, OpenVINO, torch.export or safetensors file",
             "  benchmark   latency, memory and accuracy in every backend and precision",
             "  data check  read every file of a data set and report sizes, classes and faults",
+            "  report      run folders as one HTML file: plots, networks, comparison",
             "  compare     every ask/tell strategy on a benchmark table, with the same seeds",
             "  predictor   fit predictors of architectures, and score how well they rank",
             "  scale       a family of larger networks from one, by compound scaling",
             "  zoo         list the networks that have cards; fetch, verify and convert weights",
             "",
             *_flags(),
+            "",
+            "exit codes:",
+            *(f"  {code:<15} {meaning}" for code, meaning in EXIT_CODES.items()),
             "",
             "squeezenas COMMAND --help lists the cards and keys of a command.",
         ]
@@ -270,6 +283,24 @@ def predictor_page() -> str:
             "",
             "keys of fit:",
             *_keys(key for key in keys(FitConfig) if not key.path.startswith("datasets.")),
+        ]
+    )
+
+
+def report_page() -> str:
+    """The page of `squeezenas report --help`."""
+    return "\n".join(
+        [
+            "usage: squeezenas report RUN [RUN ...] [output=FILE.html]",
+            "",
+            "One HTML file that needs no network, of searches and trainings, finished or not. A",
+            "search writes its own at its end. Runs that differ only in their seed are one group.",
+            "",
+            "  squeezenas report runs/my_search",
+            "  squeezenas report runs/seed0 runs/seed1 runs/other output=compared.html",
+            "",
+            "keys:",
+            *_keys(keys(ReportConfig)),
         ]
     )
 

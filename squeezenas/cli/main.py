@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING
 from squeezenas import __version__
 from squeezenas.cli.errors import USER_ERROR, exit_code
 from squeezenas.core.registry import nearest
+from squeezenas.core.stopped import TRY_AGAIN
 
 if TYPE_CHECKING:
+    from squeezenas.cli.resuming import Resumption
     from squeezenas.core.run_config import RunConfig
 
-SWITCHES = ("--help", "--version", "--debug", "--print-config", "--dry-run")
+SWITCHES = ("--help", "--version", "--debug", "--print-config", "--dry-run", "--auto-resume")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ def entry() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code (0 fine, 2 a mistake that is explained).
+
+    A run that was stopped in good order gives 75, or 130 after Ctrl-C.
 
     Args:
         arguments: what follows the program's name, `["search", "regime.epochs=3", "--dry-run"]`.
@@ -88,11 +93,15 @@ def _run(line: CommandLine) -> int:
 
 
 def _search(line: CommandLine, arguments: list[str]) -> int:
+    from squeezenas.cli.resuming import finished, resumption
     from squeezenas.core.recipes import load_search
     from squeezenas.core.resume import load_resumed_search
     from squeezenas.core.search_config import SearchConfig
 
-    resume = line.resume
+    known = resumption(line.resume, "--auto-resume" in line.flags, arguments)
+    if known and known.stopped:
+        return TRY_AGAIN
+    resume = known.folder if known else None
     load = partial(load_resumed_search, resume) if resume else load_search
     config = load(arguments)
     if line.workers:
@@ -101,33 +110,55 @@ def _search(line: CommandLine, arguments: list[str]) -> int:
         config = load([*arguments, f"processes={line.workers}"])
     if "--print-config" in line.flags:
         return _print_config(config)
+    if known and known.automatic and finished(known.folder, config):
+        return _say_finished(known)
     _tune_allocator()
-    if isinstance(config, SearchConfig):
-        from squeezenas.cli import search
+    with _listening(config, known):
+        if isinstance(config, SearchConfig):
+            from squeezenas.cli import search
 
-        return search.main(config, resume, "--dry-run" in line.flags)
-    from squeezenas.cli import ask_tell
+            return search.main(config, resume, "--dry-run" in line.flags)
+        from squeezenas.cli import ask_tell
 
-    return ask_tell.main(config, resume, "--dry-run" in line.flags)
+        return ask_tell.main(config, resume, "--dry-run" in line.flags)
 
 
 def _train(line: CommandLine, arguments: list[str]) -> int:
     if line.workers:
         raise ValueError("--workers: only for `search`; loading processes are workers=N")
+    from squeezenas.cli.resuming import finished, resumption
     from squeezenas.core.recipes import load_retraining
     from squeezenas.core.resume import load_resumed
     from squeezenas.core.retrain_config import RetrainConfig
 
-    resume = line.resume
+    known = resumption(line.resume, "--auto-resume" in line.flags, arguments)
+    if known and known.stopped:
+        return TRY_AGAIN
+    resume = known.folder if known else None
     config = (
         load_resumed(resume, arguments, RetrainConfig) if resume else load_retraining(arguments)
     )
     if "--print-config" in line.flags:
         return _print_config(config)
+    if known and known.automatic and finished(known.folder, config):
+        return _say_finished(known)
     _tune_allocator()
-    from squeezenas.cli import train
+    with _listening(config, known):
+        from squeezenas.cli import train
 
-    return train.main(config, resume, "--dry-run" in line.flags)
+        return train.main(config, resume, "--dry-run" in line.flags)
+
+
+def _say_finished(known: Resumption) -> int:
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{known.folder} is finished already; there is nothing to go on with")
+    return 0
+
+
+def _listening(config: RunConfig, known: Resumption | None) -> AbstractContextManager[None]:
+    from squeezenas.engine.preemption import listening
+
+    return listening(config.time_limit, known.spent if known else 0.0)
 
 
 def _print_config(config: RunConfig) -> int:
@@ -228,8 +259,18 @@ def _predictor(line: CommandLine, arguments: list[str]) -> int:
     return predictor.main(arguments)
 
 
+def _report(line: CommandLine, arguments: list[str]) -> int:
+    _refuse_run_flags(line)
+    from squeezenas.core.report_config import load_report
+
+    config = load_report(arguments)
+    from squeezenas.cli import report
+
+    return report.main(config)
+
+
 def _refuse_run_flags(line: CommandLine) -> None:
-    misplaced = sorted(line.flags & {"--print-config", "--dry-run"})
+    misplaced = sorted(line.flags & {"--print-config", "--dry-run", "--auto-resume"})
     misplaced += ["--resume"] * bool(line.resume) + ["--workers"] * bool(line.workers)
     if misplaced:
         raise ValueError(f"{', '.join(misplaced)}: only for `search` and `train`; leave it out")
@@ -244,6 +285,7 @@ COMMANDS = {
     "benchmark": _benchmark,
     "data": _data,
     "zoo": _zoo,
+    "report": _report,
     "compare": _compare,
     "predictor": _predictor,
     "scale": _scale,

@@ -40,9 +40,9 @@ def write_outcome(
     run.table("candidates", rows)
     run.write_text("probabilities.json", json.dumps(searching.history) + "\n")
     latency = _measured(parts, selection)
-    card = _card(parts, selection, run.folder, latency)
+    card = _card(parts, selection, run, latency)
     write_model_card(run.folder / "architecture.yaml", card)
-    run.artifact(run.folder / "architecture.yaml", "architecture")
+    run.artifact("architecture", run.folder / "architecture.yaml")
     summary = _summary(searching, selection, latency)
     draw_search(run.folder, searching, selection)
     if shown:
@@ -50,6 +50,7 @@ def write_outcome(
             run.folder / "overlays.png", *shown,
             parts.card.palette, card.classes, parts.card.ignore_index,
         )  # fmt: skip
+        run.segments("report", *shown, parts.card)
     for picture in sorted(run.folder.glob("*.png")):
         run.image(picture.stem, picture)
     run.finish(summary)
@@ -67,11 +68,11 @@ def _measured(parts: Search, selection: Selection) -> Latency | None:
     return measure_latency(network, size, device, precision, runtime=cost.runtime)
 
 
-def _card(parts: Search, selection: Selection, folder: Path, latency: Latency | None) -> ModelCard:
+def _card(parts: Search, selection: Selection, run: Run, latency: Latency | None) -> ModelCard:
     chosen, regime, config = selection.chosen, parts.config.regime, parts.config
     target = {"cost_target": regime.cost.target} if regime.cost else {}
     card = network_card(
-        folder.name, parts.space, regime.scale, regime.head, parts.card, chosen.architecture
+        run.folder.name, parts.space, regime.scale, regime.head, parts.card, chosen.architecture
     )
     return card.model_copy(
         update={
@@ -82,6 +83,7 @@ def _card(parts: Search, selection: Selection, folder: Path, latency: Latency | 
                 "protocol": regime.select.protocol,
                 **target,
                 "seed": config.seed,
+                **run.provenance,
             },
         }
     )

@@ -20,6 +20,7 @@ from squeezenas.core.predictor_config import (
     ScoreConfig,
     load_predictor_config,
 )
+from squeezenas.core.reading import read_text
 from squeezenas.core.registry import nearest
 from squeezenas.predictors.predictor import Array, make_predictor
 from squeezenas.predictors.saved import save_predictor
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from squeezenas.data.tables import BenchmarkTable
 
 USAGE = "usage: squeezenas predictor fit|score datasets=TABLE [key=value]"
+LONGEST = 4000
+"""Characters of an architecture's text; genotypes have some hundred."""
 
 Found = dict[str, list[dict[str, float]]]
 """Measures of each split, by predictor."""
@@ -170,9 +173,11 @@ def read_architectures(path: Path, space: SearchSpace) -> list[Architecture]:
     if not path.is_file():
         raise FileNotFoundError(f"candidates={path}: no such file; check the path")
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
+        if len(line) > LONGEST:
+            raise ValueError(f"{path}, line {number}: {len(line):,} characters; write one a line")
         try:
             found.append(_read_line(line.strip(), space))
         except ValueError as error:

@@ -9,7 +9,9 @@ import torch
 
 from squeezenas.cli.forecast import forecast
 from squeezenas.cli.outcome import write_outcome
+from squeezenas.cli.report import report_search
 from squeezenas.cli.steps import batch_text
+from squeezenas.cli.stopping import stoppable
 from squeezenas.core.search_config import SearchConfig
 from squeezenas.data.feed import SAMPLES
 from squeezenas.engine.distributed import Process, agree, start, stop
@@ -30,11 +32,13 @@ def main(config: SearchConfig, resume: Path | None = None, dry_run: bool = False
 
     Raises:
         FileNotFoundError, ValueError, OSError: something that the user can put right.
+        Stopped: a signal or time_limit asked for it; the run can be resumed.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
     process = start(config.device)
-    config = agree(config)  # a name made of the time differs between processes
+    # A name made of the time differs between processes, and only the main one's run counts.
+    config, resume = agree((config, resume))
     folder = resume or config.runs / config.name
     if dry_run:
         with tempfile.TemporaryDirectory() as scratch:
@@ -44,7 +48,7 @@ def main(config: SearchConfig, resume: Path | None = None, dry_run: bool = False
     with tempfile.TemporaryDirectory() as scratch:
         parts = build(config, process, resume or Path(scratch))
     run = _open(config, process, folder, resume is not None, parts)
-    with run:
+    with run, stoppable(folder, process, "search.py"):
         searching = OneShotSearch(parts)
         if resume:
             searching.resume(run)
@@ -56,6 +60,7 @@ def main(config: SearchConfig, resume: Path | None = None, dry_run: bool = False
         selection = select(parts, searching.remembered(run, scorer.figure))
         searching.checkpoint(run)
         write_outcome(run, searching, scorer, selection)
+        report_search(run)
     stop()
     return 0
 

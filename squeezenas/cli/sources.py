@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from squeezenas.data.decode import Pixels, require_whole
+from squeezenas.data.image_files import read_pixels
 
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
@@ -74,9 +75,7 @@ def read_photo(path: Path) -> Pixels:
         ValueError: it is no image, or damaged.
     """
     require_whole(path)
-    pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise ValueError(f"{path} is damaged or no image; get the file again or remove it")
+    pixels = read_pixels(path, cv2.IMREAD_COLOR)
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 

@@ -70,8 +70,7 @@ def write_stage(run: Run, fit: Fit) -> None:
     _draw(run, fit, evaluation)
     if evaluation:
         run.table("classes", evaluation.class_rows())
-    for path, kind in ((run.folder / CARD, "card"), (run.folder / WEIGHTS, "weights")):
-        run.artifact(path, kind)
+    run.artifact("model", run.folder / CARD, run.folder / WEIGHTS)
     run.finish(summary)
     print("\n".join([_sentences(fit, summary, run.folder), *remarks]), flush=True)
 
@@ -153,6 +152,7 @@ def _draw(run: Run, fit: Fit, evaluation: Evaluation | None) -> None:
         draw_overlays(
             folder / "overlays.png", *shown, card.palette, card.classes, card.ignore_index
         )
+        run.segments("report", *shown, card)
         names += ["confusion_matrix", "overlays"]
     for name in names:
         run.image(name, folder / f"{name}.png")

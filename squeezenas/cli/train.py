@@ -11,9 +11,11 @@ import torch
 from squeezenas.cli.retrain_forecast import forecast
 from squeezenas.cli.stage_outcome import finished, write_model, write_stage
 from squeezenas.cli.steps import batch_text
+from squeezenas.cli.stopping import stoppable
 from squeezenas.core.retrain_config import RetrainConfig
 from squeezenas.data.feed import SAMPLES
 from squeezenas.engine.distributed import Process, agree, start, stop, wait
+from squeezenas.tracking.lineage import descent
 from squeezenas.tracking.run import Run, make_folder
 from squeezenas.training.fit import Fit
 from squeezenas.training.stage import StageData, build_stage, read_data
@@ -30,11 +32,13 @@ def main(config: RetrainConfig, resume: Path | None = None, dry_run: bool = Fals
 
     Raises:
         FileNotFoundError, ValueError, OSError: something that the user can put right.
+        Stopped: a signal or time_limit asked for it; the run can be resumed.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
     process = start(config.device)
-    config = agree(config)  # a name made of the time differs between processes
+    # A name made of the time differs between processes, and only the main one's run counts.
+    config, resume = agree((config, resume))
     data = read_data(config, process)
     folder = resume or config.runs / config.name
     places = {
@@ -49,15 +53,16 @@ def main(config: RetrainConfig, resume: Path | None = None, dry_run: bool = Fals
     if process.main and not resume:
         make_folder(folder, config.model_dump(mode="json"))
     wait()
-    previous: Path | None = None
-    for name, place in places.items():
-        if name in done:
-            _say(process, f"stage {name} is finished: {place}")
-        else:
-            _run_stage(config, process, name, data[name], place, previous)
-        previous = place
-    if process.main:
-        write_model(folder, config)
+    with stoppable(folder, process, "train.py"):
+        previous: Path | None = None
+        for name, place in places.items():
+            if name in done:
+                _say(process, f"stage {name} is finished: {place}")
+            else:
+                _run_stage(config, process, name, data[name], place, previous)
+            previous = place
+        if process.main:
+            write_model(folder, config)
     stop()
     return 0
 
@@ -96,7 +101,10 @@ def _run_stage(
     stage = config.regime.stages[name].model_dump(mode="json")
     content = {"stage": name, "seed": config.seed, **stage}
     names = ("console", *config.tracking)
-    run = begin(place, content, names, steps=parts.steps, main=process.main, wandb=config.wandb)
+    run = begin(
+        place, content, names, steps=parts.steps, main=process.main, wandb=config.wandb,
+        lineage=descent(config.models, "train", place.parent.name),
+    )  # fmt: skip
     with run:
         fit = Fit(parts)
         if begun:

@@ -45,10 +45,11 @@ def write_outcome(run: Run, searching: AskTellSearch, config: AskTell) -> None:
             f"report_{evaluator.headline}": reported,
             "cost_target": config.regime.objective.target,
             "seed": config.seed,
+            **run.provenance,
         }
         update = {"search": {key: value for key, value in found.items() if value is not None}}
         write_model_card(folder / "architecture.yaml", card.model_copy(update=update))
-        run.artifact(folder / "architecture.yaml", "architecture")
+        run.artifact("architecture", folder / "architecture.yaml")
     _draw(searching, config, folder, records, chosen, front)
     for picture in sorted(folder.glob("*.png")):
         run.image(picture.stem, picture)

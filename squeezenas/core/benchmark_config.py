@@ -11,8 +11,8 @@ from pydantic import Field
 
 from squeezenas.core.config import Size, Strict
 from squeezenas.core.dataset_card import DatasetCard, SplitName
-from squeezenas.core.files import read_yaml
 from squeezenas.core.overrides import merge, parse
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.recipes import cards, find, origin_of
 from squeezenas.core.validation import validated
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, field_validator
 
 from squeezenas.core.config import Positive, Strict, several
-from squeezenas.core.files import read_yaml
 from squeezenas.core.overrides import merge
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.recipes import cards
 from squeezenas.core.table_card import TableCard
 from squeezenas.core.table_config import load_table_config

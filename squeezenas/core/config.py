@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,7 +17,22 @@ from pydantic import (
 )
 
 Positive = Annotated[int, Field(gt=0)]
+Depth = Annotated[int, Field(gt=0, le=1000)]
+"""Cells, layers or nodes of a network; with a card's number without bounds it is never built."""
+Width = Annotated[int, Field(gt=0, le=100_000)]
+"""Channels or hidden units of a network."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise ValueError(f"{name!r} leads out of the root; name what lies inside it")
+    return name
+
+
+Inside = Annotated[str, AfterValidator(_inside)]
+"""A file or folder below the root of a data set; cards are handed from one to another."""
 
 
 def several(value: Any) -> Any:
@@ -192,5 +208,7 @@ class Tracking(Strict):
     """W&B team or user."""
     mode: Literal["online", "offline"] = "offline"
     """W&B mode; offline needs no account."""
+    group: str = ""
+    """W&B group; empty: the name of the search, which all runs of its network share."""
     tags: list[str] = []
     """W&B tags."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from squeezenas.core.config import Positive, Strict, TaskName
+from squeezenas.core.config import Inside, Positive, Strict, TaskName
 
 SplitName = Literal["train", "val", "test"]
 Byte = Annotated[int, Field(ge=0, le=255)]
@@ -50,7 +50,7 @@ class DatasetCard(Strict):
     street_scenes, text."""
     root: Path
     """Folder of the data set."""
-    splits: dict[SplitName, tuple[str, ...]]
+    splits: dict[SplitName, tuple[Inside, ...]]
     """The layout's own folder names that make up each split."""
     annotations: Literal["fine", "coarse", "instances", "panoptic", "stuff"] = "fine"
     """Which labels. cityscapes: fine, or coarse in the train split; coco: instances, panoptic,

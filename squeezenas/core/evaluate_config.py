@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 from omegaconf import OmegaConf
 from pydantic import Field, model_validator
 
-from squeezenas.core.config import Strict
+from squeezenas.core.config import Strict, Tracking
 from squeezenas.core.dataset_card import DatasetCard, SplitName
-from squeezenas.core.files import read_yaml
 from squeezenas.core.model_card import ModelCard, Weights
 from squeezenas.core.overrides import merge, parse
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.recipes import cards, find, origin_of
+from squeezenas.core.run_config import Sinks
 from squeezenas.core.validation import validated
 
 
@@ -47,6 +48,10 @@ class EvaluateConfig(Strict):
     """Processes that load images for each process; 0: load in the process itself."""
     threads: int = Field(0, ge=0)
     """CPU threads of torch; 0: its default."""
+    tracking: Sinks = ()
+    """Where the scores go beside the output: none, wandb, tensorboard or [wandb,tensorboard]."""
+    wandb: Tracking = Tracking()
+    """Weights & Biases, read when `tracking` names it."""
     models: ModelCard | None = None
     """The network, `models=<card>`."""
     datasets: DatasetCard
@@ -60,6 +65,8 @@ class EvaluateConfig(Strict):
             raise ValueError("save_predictions is for models=CARD; predictions=FOLDER has them")
         if self.save_predictions and self.output is None:
             raise ValueError("save_predictions needs output=FOLDER")
+        if self.tracking and self.output is None:
+            raise ValueError("tracking needs output=FOLDER, where its files go")
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -23,7 +24,12 @@ class Figure(NamedTuple):
         return f"{value:.{digits}%}" if self.percent else f"{value:.{digits}f}"
 
     def merit(self, value: float) -> float:
-        """The value, or minus it where lower is better: more is always better."""
+        """The value, or minus it where lower is better: more is always better.
+
+        What is not a number ranks last; compared as it is it would rank anywhere.
+        """
+        if math.isnan(value):
+            return -math.inf
         return value if self.higher_is_better else -value
 
 

@@ -14,8 +14,9 @@ from omegaconf import OmegaConf
 from pydantic import Field, field_validator, model_validator
 
 from squeezenas.core.config import Head, Positive, Size, Strict, TaskName
-from squeezenas.core.files import read_yaml, to_yaml, write_atomically
+from squeezenas.core.files import to_yaml, write_atomically
 from squeezenas.core.overrides import merge
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.validation import validated
 
 Cost = Annotated[float, Field(ge=0)]
@@ -157,4 +158,9 @@ def write_model_card(path: Path, card: ModelCard) -> None:
     Raises:
         OSError: it cannot be written; a previous file stays.
     """
-    write_atomically(path, to_yaml(card.model_dump(mode="json", exclude_defaults=True)))
+    write_atomically(path, card_text(card))
+
+
+def card_text(card: ModelCard) -> str:
+    """What the file of a card holds."""
+    return to_yaml(card.model_dump(mode="json", exclude_defaults=True))

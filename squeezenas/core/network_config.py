@@ -11,9 +11,9 @@ from pydantic import Field, model_validator
 
 from squeezenas.core.config import Strict
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.core.files import read_yaml
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.overrides import merge, parse
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.recipes import cards, find, origin_of
 from squeezenas.core.validation import validated
 

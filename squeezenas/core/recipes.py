@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from squeezenas.core.ask_tell_config import AskTellConfig, TableSearchConfig
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.core.files import read_yaml
 from squeezenas.core.model_card import ModelCard, read_model_card
 from squeezenas.core.overrides import Request, merge, parse
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.registry import nearest
 from squeezenas.core.retrain_config import RetrainConfig, RetrainRegime
 from squeezenas.core.run_config import RunConfig
@@ -48,8 +48,13 @@ def cards(group: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def find(group: str, name: str) -> Path:
+def find(group: str, name: str, source: str = "") -> Path:
     """The file of a card, given by name or as a path to a YAML file.
+
+    Args:
+        group: datasets, models or training_regimes.
+        name: of the card, or the path.
+        source: a remark on who asks for it, such as ` (in regime.yaml)`.
 
     Raises:
         FileNotFoundError: a path that does not exist.
@@ -58,13 +63,15 @@ def find(group: str, name: str) -> Path:
     if name.endswith((".yaml", ".yml")) or "/" in name:
         path = Path(name)
         if not path.is_file():
-            raise FileNotFoundError(f"{group}={name}: no such file; give a card or a YAML file")
+            raise FileNotFoundError(
+                f"{group}={name}{source}: no such file; give a card or a YAML file"
+            )
         return path
     known = cards(group)
     if name not in known:
         listed = ", ".join(known) or f"none; a card is a file {group}/<name>.yaml"
         raise ValueError(
-            f"{group}={name}: no such card{nearest(name, list(known))}; known: {listed}"
+            f"{group}={name}{source}: no such card{nearest(name, list(known))}; known: {listed}"
         )
     return known[name]
 
@@ -83,7 +90,9 @@ def load_search(arguments: Sequence[str]) -> AnySearch:
     regime_file = _regime_file(request, DEFAULT_SEARCH, "search")
     regime = read_yaml(regime_file)
     dataset = request.values.get("regime.dataset", regime.get("dataset", "street_scenes"))
-    dataset_file = find("datasets", request.cards.get("datasets", str(dataset)))
+    asked = request.cards.get("datasets")
+    source = "" if asked or "regime.dataset" in request.values else f" (in {regime_file})"
+    dataset_file = find("datasets", asked or str(dataset), source)
     files = {"datasets": dataset_file, "regime": regime_file}
     content = merge(
         OmegaConf.create({"datasets": read_yaml(dataset_file), "regime": regime}), request.values
@@ -129,7 +138,8 @@ def load_retraining(arguments: Sequence[str]) -> RetrainConfig:
     for stage in _stages(content):
         asked = request.values.get(f"regime.stages.{stage}.dataset")
         dataset = asked or content.regime.stages[stage].get("dataset", "street_scenes")
-        files[f"datasets.{stage}"] = find("datasets", str(dataset))
+        source = "" if asked else f" (in {regime_file})"
+        files[f"datasets.{stage}"] = find("datasets", str(dataset), source)
         content.datasets[stage] = read_yaml(files[f"datasets.{stage}"])
     if "datasets" in request.cards:
         stage = place(content, "datasets", request.cards["datasets"])

@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from squeezenas.core.files import read_yaml
 from squeezenas.core.overrides import merge, parse
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.recipes import AnySearch, C, groups, place, require_stages, search_kind
 from squeezenas.core.run_config import RunConfig
 from squeezenas.core.search_config import SearchConfig
@@ -25,6 +25,7 @@ CHANGEABLE = (
     "tracking",
     "wandb",
     "checkpoint_minutes",
+    "time_limit",
     "runs",
     "cache",
     "cache_folder",
@@ -38,6 +39,10 @@ MOVED = re.compile(r"datasets\.\w+\.(root|masks)")
 
 LONGER = ("regime.trials", "regime.retries", "regime.evaluator.timeout")
 """Keys of an ask/tell search that tell when it ends, not what it is."""
+
+
+SETTLED = ("regime.space", "regime.objective.target", "regime.evaluator.supernet")
+"""Keys that a search fills in itself where a card leaves them empty."""
 
 
 def differences(a: RunConfig, b: RunConfig) -> list[str]:
@@ -78,8 +83,12 @@ def load_resumed(folder: Path, arguments: Sequence[str], kind: type[C]) -> C:
     wanted = OmegaConf.create(saved.model_dump(mode="json"))
     assert isinstance(wanted, DictConfig)
     require_stages(request, wanted)
+    settled = {key: OmegaConf.select(wanted, key) for key in SETTLED}
     for group, card in request.cards.items():
         place(wanted, group, card)
+    for key, value in settled.items():
+        if value and not OmegaConf.select(wanted, key):
+            OmegaConf.update(wanted, key, value, force_add=True)
     config = validated(kind, merge(wanted, request.values), lambda key: request.origin(key) or "")
     old, new = (_flat(side.model_dump(mode="json")) for side in (saved, config))
     changed = [

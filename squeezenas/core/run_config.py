@@ -37,6 +37,8 @@ class RunConfig(Strict):
     """Folder of all runs."""
     checkpoint_minutes: float = Field(10.0, ge=0)
     """Minutes between checkpoints within an epoch; each epoch's end writes one anyway."""
+    time_limit: float = Field(0.0, ge=0)
+    """Hours after which the run has stopped, with a checkpoint and exit code 75; 0: no limit."""
     tracking: Sinks = ()
     """Where metrics go beside metrics.jsonl: none, wandb, tensorboard or [wandb,tensorboard]."""
     wandb: Tracking = Tracking()

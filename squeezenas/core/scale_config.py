@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from pydantic import BeforeValidator, Field, model_validator
 
 from squeezenas.core.config import Crop, Strict, several
-from squeezenas.core.files import read_yaml
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.overrides import merge, parse
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.recipes import cards, find, origin_of
 from squeezenas.core.validation import validated
 

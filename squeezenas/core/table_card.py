@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from squeezenas.core.config import Strict
+from squeezenas.core.config import Inside, Strict
 
 
 class Column(Strict):
@@ -20,7 +20,7 @@ class Column(Strict):
     """Name of the array of a .npz, the column of a .csv, or the key in a .json."""
     index: int | None = Field(None, ge=0)
     """Which entry, where the column has several for each architecture, such as one an epoch."""
-    file: str = ""
+    file: Inside = ""
     """File of the table's root that holds it; empty: the table's own. Rows are in the same
     order."""
     divide_by: float = Field(1.0, gt=0)
@@ -65,7 +65,7 @@ class TableCard(Strict):
     """Folder of the files."""
     layout: Literal["nasbench101", "nasbench201", "rows"]
     """How architectures are written: in the arrays of the .npz of a benchmark, or one a row."""
-    file: str
+    file: Inside
     """File name: a .npz, and for layout rows also a .csv, or a .json with a list of objects."""
     architecture: str = ""
     """Layout rows: the column with an architecture's text, or its list of option indices. Empty:

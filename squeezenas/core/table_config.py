@@ -9,8 +9,8 @@ from typing import TypeVar
 from omegaconf import OmegaConf
 
 from squeezenas.core.config import Strict
-from squeezenas.core.files import read_yaml
 from squeezenas.core.overrides import merge, parse
+from squeezenas.core.reading import read_yaml
 from squeezenas.core.recipes import cards, find, origin_of
 from squeezenas.core.validation import validated
 

@@ -11,15 +11,13 @@ Only the FBNet format says which option of which choice a number belongs to, so 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from squeezenas.core.architecture import Choice
+from squeezenas.core.reading import read_json, read_plain_yaml, read_text
 from squeezenas.costs.table import CostTable
 
 
@@ -76,10 +74,7 @@ def read_fasterseg(path: Path) -> dict[Operator, float]:
         FileNotFoundError: no such file.
         ValueError: not JSON, or an entry that is no operator or no latency; names file and key.
     """
-    try:
-        document = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
+    document = read_json(path)
     if not isinstance(document, dict):
         raise ValueError(f"{path}: a FasterSeg table is one JSON object of operators")
     return {
@@ -98,7 +93,7 @@ def read_fbnet(path: Path) -> Layers:
     """
     options: tuple[str, ...] | None = None
     rows = []
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         words = line.split()
         if not words:
             continue
@@ -121,12 +116,7 @@ def read_proxylessnas(path: Path) -> dict[Block, Measurement]:
         FileNotFoundError: no such file.
         ValueError: not YAML, or an entry that is no block or no measurement; names file and key.
     """
-    try:
-        document = yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise ValueError(f"{path}{line}: not YAML ({getattr(error, 'problem', error)})") from error
+    document = read_plain_yaml(path)
     if not isinstance(document, dict):
         raise ValueError(f"{path}: a ProxylessNAS table is one YAML mapping of blocks")
     return {_block(path, key): _measurement(path, key, entry) for key, entry in document.items()}
@@ -192,15 +182,6 @@ def _measurement(path: Path, key: object, entry: Any) -> Measurement:
 
 def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(size) for size in text.split("x"))
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such latency table; check the path")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file ({error.reason})") from error
 
 
 def _is_number(word: str) -> bool:

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from squeezenas.core.architecture import Architecture, Choice
 from squeezenas.core.files import write_atomically
+from squeezenas.core.reading import parse_json, read_text
+from squeezenas.core.seal import BLANK, filled, holds
 
 Kind = Literal["macs", "parameters", "latency"]
 UNITS: dict[str, str] = {"macs": "GMACs", "parameters": "M", "latency": "ms"}
@@ -138,6 +140,7 @@ class CostTable:
             OSError: the folder is missing or cannot be written to.
         """
         document = {
+            "seal": BLANK,
             "kind": self.kind,
             "unit": self.unit,
             "fixed": self.fixed,
@@ -146,7 +149,8 @@ class CostTable:
             },
             "provenance": dict(self.provenance),
         }
-        write_atomically(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        write_atomically(path, filled(text.encode()))
 
     @staticmethod
     def load(path: FilePath) -> CostTable:
@@ -154,19 +158,28 @@ class CostTable:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: not JSON (truncated?), keys missing or unknown, a cost that is not a number,
-                negative or not finite; names the file and the key.
+            ValueError: not JSON (truncated?), changed since it was written, keys missing or
+                unknown, a cost that is not a number, negative or not finite; names the file and
+                the key.
         """
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such cost table; give the path of a saved one")
+        text = read_text(path)
+        document = parse_json(text, str(path))
         try:
-            return _read(json.loads(path.read_text(encoding="utf-8")))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"{path}: not a whole JSON file ({error}); measure it again"
-            ) from error
+            return _read(_unsealed(document, text.encode()))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+
+
+def _unsealed(document: object, content: bytes) -> object:
+    """The document without its seal, which a table written by hand does not have."""
+    if not isinstance(document, dict) or "seal" not in document:
+        return document
+    if not holds(content, str(document["seal"])):
+        raise ValueError(
+            "it is not what its seal says; copy it again, measure it again, or, if you changed it "
+            "on purpose, take the key seal out"
+        )
+    return {key: value for key, value in document.items() if key != "seal"}
 
 
 def _read(document: object) -> CostTable:

@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import write_atomically
+from squeezenas.core.seal import fault, sealed
 from squeezenas.data.cifar import batch_of
-from squeezenas.data.decode import Label, Pixels, read_sample, unreadable
+from squeezenas.data.decode import Label, Pixels, read_sample
 from squeezenas.data.frames import Frame, Sample
+from squeezenas.data.image_files import unreadable
 
 CACHE_BYTES = 1 << 30
 """`auto` keeps decoded samples when all of them, in all workers, take less than this."""
 
-VERSION = 1
+VERSION = 2
 """Raised whenever files are decoded to other arrays, so that old entries are not read."""
 
 Cache = Literal["auto", "memory", "disk", "off"]
@@ -58,6 +61,7 @@ class DecodedSamples:
         budgets = {"auto": CACHE_BYTES // max(processes, 1), "memory": sys.maxsize}
         self._budget = budgets.get(cache, 0)
         self._kept: dict[int, tuple[Pixels, Label]] = {}
+        self._sound: set[Path] = set()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -72,26 +76,34 @@ class DecodedSamples:
             return self._kept[index]
         sample = self.samples[index]
         if self._folder is not None:
-            return _from_disk(sample, self.card, self._folder)
+            return self._from_disk(sample, self._folder)
         image, label = read_sample(sample, self.card)
         if (image.nbytes + label.nbytes) * len(self.samples) <= self._budget:
             self._kept[index] = image, label
         return image, label
 
+    def _from_disk(self, sample: Sample, folder: Path) -> tuple[Pixels, Label]:
+        """An entry is `(3 or 4, H, W)` uint8: the bytes of the image, those of the mask, a seal.
 
-def _from_disk(sample: Sample, card: DatasetCard, folder: Path) -> tuple[Pixels, Label]:
-    """An entry is `(3 or 4, H, W)` uint8: the bytes of the image, then those of the mask."""
-    entry = folder / f"{_fingerprint(sample, card)}.npy"
-    try:
-        stored = np.load(entry, mmap_mode="r")
-    except (OSError, ValueError, EOFError):  # not there yet, or damaged
-        image, label = read_sample(sample, card)
-        _write(entry, image, label)
-        return image, label
-    image = np.asarray(stored[:3]).reshape(*stored.shape[1:], 3)
-    if isinstance(sample, Frame):
-        return image, np.asarray(stored[3])
-    return image, np.array(sample.label, np.int64)
+        The first time it is read whole, for its seal; from then on only the crop is.
+        """
+        entry = folder / f"{_fingerprint(sample, self.card)}.npy"
+        planes = 4 if isinstance(sample, Frame) else 3
+        try:
+            if entry not in self._sound and (reason := fault(entry)):
+                raise ValueError(reason)
+            stored = open_memmap(entry, mode="r")
+            if stored.dtype != np.uint8 or stored.ndim != 3 or stored.shape[0] != planes:
+                raise ValueError(f"{entry} is of another kind")
+        except Exception:  # not there yet, or damaged, which shows in every way there is
+            image, label = read_sample(sample, self.card)
+            _write(entry, image, label)
+            return image, label
+        self._sound.add(entry)
+        image = np.asarray(stored[:3]).reshape(*stored.shape[1:], 3)
+        if isinstance(sample, Frame):
+            return image, np.asarray(stored[3])
+        return image, np.array(sample.label, np.int64)
 
 
 def _write(entry: Path, image: Pixels, label: Label) -> None:
@@ -100,7 +112,7 @@ def _write(entry: Path, image: Pixels, label: Label) -> None:
     np.save(file, np.concatenate(planes).reshape(-1, *image.shape[:2]))
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(entry, file.getvalue())
+        write_atomically(entry, sealed(file.getvalue()))
     except OSError as error:
         raise OSError(
             f"decoded images cannot be kept in {entry.parent} ({error.strerror}); make room there, "

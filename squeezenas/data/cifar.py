@@ -2,23 +2,18 @@
 
 The images of a batch are rows of one array. Here each has a path of its own, `<batch>/00017`, so
 that whatever reads images by their paths reads these too.
-
-A pickle is a program: only the words that plain data and arrays need are understood, so that a
-stranger's batch runs nothing.
 """
 
 from __future__ import annotations
 
-import _codecs
 import functools
-import io
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from squeezenas.data.pickles import read_pickle
 
 SIDE = 32
 """Height and width of an image in pixels."""
@@ -28,14 +23,8 @@ LABELS = ("labels", "fine_labels")
 CLASSES = {"batches.meta": "label_names", "meta": "fine_label_names"}
 """Where they keep the names of the classes: file and key."""
 
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
-WORDS = {
-    "numpy.core.multiarray._reconstruct": _RECONSTRUCT,
-    "numpy._core.multiarray._reconstruct": _RECONSTRUCT,
-    "numpy.ndarray": np.ndarray,
-    "numpy.dtype": np.dtype,
-    "_codecs.encode": _codecs.encode,
-}
+BATCH_LIMIT = 1 << 29
+"""Bytes of a batch; the largest, of CIFAR-100, has 155 million."""
 
 
 class ImageBatch(NamedTuple):
@@ -89,7 +78,7 @@ def read_classes(root: Path) -> tuple[str, ...]:
     for file, key in CLASSES.items():
         path = root / file
         if path.is_file():
-            names = _unpickled(path).get(key)
+            names = read_pickle(path, BATCH_LIMIT).get(key)
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise ValueError(f"{path} has no list of names {key!r}; get the file again")
             return tuple(names)
@@ -101,7 +90,7 @@ def read_classes(root: Path) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=8)  # all of CIFAR-10 are six files, 184 MB
 def _kept_batch(path: Path, changed: int) -> ImageBatch:
-    content = _unpickled(path)
+    content = read_pickle(path, BATCH_LIMIT)
     pixels = content.get("data")
     labels = next((content[key] for key in LABELS if key in content), None)
     row = 3 * SIDE * SIDE
@@ -123,37 +112,3 @@ def _kept_batch(path: Path, changed: int) -> ImageBatch:
     images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
     images.flags.writeable = False
     return ImageBatch(images, tuple(labels))
-
-
-class _Data(pickle.Unpickler):
-    """Understands plain data and arrays; Python 2 wrote the official files."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(io.BytesIO(content), encoding="latin1")
-
-    def find_class(self, module: str, name: str) -> Any:
-        word = f"{module}.{name}"
-        if word not in WORDS:
-            raise _ForeignWordError(word)
-        return WORDS[word]
-
-
-class _ForeignWordError(Exception):
-    """Something that a batch of images has no need for."""
-
-
-def _unpickled(path: Path) -> Mapping[str, Any]:
-    content = path.read_bytes()
-    try:
-        data = _Data(content).load()
-    except _ForeignWordError as error:
-        raise ValueError(
-            f"{path} wants to run {error}, which no batch of CIFAR needs; get the official file"
-        ) from error
-    except Exception as error:  # damaged pickles fail in every way there is
-        raise ValueError(
-            f"{path} is damaged or truncated ({len(content)} bytes); get the file again"
-        ) from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{path} holds a {type(data).__name__}, not the dict of a CIFAR batch")
-    return data

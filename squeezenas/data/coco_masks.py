@@ -7,6 +7,7 @@ drawn from: another one draws them anew, and drawing that was stopped goes on wh
 from __future__ import annotations
 
 import json
+import reprlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,12 @@ from tqdm import tqdm
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import write_atomically
+from squeezenas.core.reading import read_json
 from squeezenas.data.coco_drawing import draw_instances, draw_panoptic, require_pycocotools
 from squeezenas.data.decode import Pixels
+
+MOST_BYTES = 1 << 31
+"""Of a json; that of the instances of train2017 has 470 million, its parsed form ten times that."""
 
 VERSION = 1
 """Raised whenever the same json gives other masks."""
@@ -43,7 +48,7 @@ def semantic_masks(card: DatasetCard, name: str) -> Path:
     stamp, origin = folder / "drawn_from.json", _origin(source, card)
     known = _known(stamp)
     drawn = {path.stem for path in folder.glob("*.png")} if known.get("origin") == origin else set()
-    if drawn and len(drawn) == known["images"]:
+    if drawn and len(drawn) == known.get("images"):
         _require_images(drawn, card.root / name, source)
         return folder
     content = _read(source)
@@ -57,7 +62,7 @@ def semantic_masks(card: DatasetCard, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if not drawn:
             # In this order: masks of another json never lie beside the new stamp.
-            for old in folder.glob("*.png"):
+            for old in _drawn_before(folder, stamp):
                 old.unlink()
             write_atomically(stamp, json.dumps({"origin": origin, "images": len(images)}) + "\n")
     missing = sorted(images.keys() - drawn)
@@ -103,25 +108,41 @@ def _origin(source: Path, card: DatasetCard) -> Json:
 
 def _known(stamp: Path) -> Json:
     try:
-        known: Json = json.loads(stamp.read_text(encoding="utf-8"))
-        return known
+        known = read_json(stamp)
     except (OSError, ValueError):  # not there, or not ours
         return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _drawn_before(folder: Path, stamp: Path) -> list[Path]:
+    """The masks in a folder, which only a stamp tells from pictures that a link leads to."""
+    old = list(folder.glob("*.png"))
+    if old and not stamp.exists():
+        raise ValueError(
+            f"{folder} has pictures that are no masks of this program, and masks would take their "
+            "place; give another folder with datasets.masks=FOLDER"
+        )
+    return old
 
 
 def _read(source: Path) -> Json:
     try:
-        content = json.loads(source.read_bytes())
+        content = read_json(source, MOST_BYTES)
     except ValueError as error:
         raise ValueError(f"{source} is no whole JSON ({error}); get the file again") from error
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise ValueError(f"{source} has no list {key!r}; is it the file of annotations?")
-    for key, fields in (("images", ("id", "file_name")), ("categories", ("id", "name"))):
+    for key, name in (("images", "file_name"), ("categories", "name")):
         for entry in content[key]:
-            if not isinstance(entry, dict) or not all(field in entry for field in fields):
+            if not isinstance(entry, dict) or "id" not in entry or name not in entry:
                 raise ValueError(
-                    f"{source}: an entry of {key} lacks {' or '.join(fields)}: {entry}"
+                    f"{source}: an entry of {key} lacks id or {name}: {reprlib.repr(entry)}"
+                )
+            if type(entry["id"]) is not int or type(entry[name]) is not str:
+                raise ValueError(
+                    f"{source}: in an entry of {key}, id is no whole number or {name} no text: "
+                    f"{reprlib.repr(entry)}"
                 )
     return content
 
@@ -167,7 +188,7 @@ def _by_image(content: Json, train_ids: dict[int, int], source: Path) -> dict[An
         except (KeyError, AttributeError, TypeError) as error:
             raise ValueError(
                 f"{source}: an annotation is malformed ({type(error).__name__}: {error}): "
-                f"{str(annotation)[:80]}"
+                f"{reprlib.repr(annotation)}"
             ) from error
     return found
 

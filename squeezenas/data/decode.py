@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,20 @@ from numpy.typing import NDArray
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.data.cifar import batch_of, read_row
 from squeezenas.data.frames import Frame, LabelledImage, Sample
+from squeezenas.data.image_files import (
+    decode,
+    file_size,
+    image_bytes,
+    palette_indices,
+    read_pixels,
+    unreadable,
+)
 
 PNG_END = b"IEND\xaeB`\x82"
 
 Pixels = NDArray[np.uint8]
 Label = NDArray[Any]
 """A mask `(H, W)` of uint8 train ids, or one class as a 0-d array of int64."""
-Numbers = NDArray[np.integer[Any] | np.floating[Any]]
 
 
 def read_image(path: Path) -> Pixels:
@@ -37,7 +43,7 @@ def read_image(path: Path) -> Pixels:
             return read_row(path)
         except OSError as error:
             raise unreadable(batch, error) from error
-    bgr = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    bgr = read_pixels(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
@@ -48,10 +54,10 @@ def read_mask_ids(path: Path) -> Pixels:
         OSError: the file cannot be read.
         ValueError: the file is damaged, or is not one 8-bit id a pixel.
     """
-    data = _bytes(path)
-    if data[:4] == b"\x89PNG" and data[25:26] == b"\x03":
-        return _palette_indices(path)
-    ids = _decode(path, cv2.IMREAD_UNCHANGED)
+    content = image_bytes(path)
+    if content[:4] == b"\x89PNG" and content[25:26] == b"\x03":
+        return palette_indices(content, path)
+    ids = decode(content, cv2.IMREAD_UNCHANGED, path)
     if ids.ndim != 2 or ids.dtype != np.uint8:
         channels = 1 if ids.ndim == 2 else ids.shape[2]
         raise ValueError(
@@ -133,12 +139,12 @@ def require_whole(path: Path) -> None:
         OSError: it cannot be read.
         ValueError: it is not whole; names the file.
     """
+    size = file_size(path)
     try:
         with path.open("rb") as file:
             head = file.read(12)
-            size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 64))
-            tail = file.read()
+            tail = file.read(64)
     except OSError as error:
         raise unreadable(path, error) from error
     png = head.startswith(b"\x89PNG") and PNG_END not in tail
@@ -147,37 +153,3 @@ def require_whole(path: Path) -> None:
         raise ValueError(
             f"{path} is truncated ({size} bytes); get the file again or remove image and mask"
         )
-
-
-def unreadable(path: Path, error: OSError) -> OSError:
-    """What to raise for a file that cannot be read."""
-    reason = error.strerror or error
-    return OSError(f"{path} cannot be read ({reason}); restore it or correct the card")
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-def _decode(path: Path, flags: int) -> Numbers:
-    data = np.frombuffer(_bytes(path), np.uint8)
-    pixels = cv2.imdecode(data, flags) if data.size else None
-    if pixels is None:
-        raise ValueError(
-            f"{path} is damaged or no image ({data.size} bytes); get the file again or remove it"
-        )
-    return pixels
-
-
-def _palette_indices(path: Path) -> Pixels:
-    """OpenCV turns indices into colours, so the rarer colour-mapped masks go through Pillow."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture, dtype=np.uint8)
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{path} is damaged ({error}); get the file again or remove it") from error

@@ -26,6 +26,7 @@ from squeezenas.data.cache import Cache, DecodedSamples
 from squeezenas.data.decode import Label, Pixels
 from squeezenas.data.frames import Sample
 from squeezenas.data.transforms import EvaluationTransform, Transform, evaluation_transform
+from squeezenas.engine.preemption import deafen
 
 
 class Batch(NamedTuple):
@@ -250,14 +251,15 @@ def _loader(
         num_workers=workers,
         persistent_workers=workers > 0 and sampler is not None,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_worker,
         pin_memory=torch.cuda.is_available(),
         # Without its own generator a loader draws from the global one; a resumed run would differ.
         generator=torch.Generator(),
     )
 
 
-def _one_thread(worker: int) -> None:
+def _begin_worker(worker: int) -> None:
     """OpenCV's own threads deadlock in forked workers and fight over the cores."""
+    deafen()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import math
+import reprlib
 import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import (
+    MAGIC_PREFIX,
+    read_array,
+    read_array_header_1_0,
+    read_array_header_2_0,
+    read_magic,
+)
 
+from squeezenas.core.reading import read_bytes, read_text
 from squeezenas.core.registry import nearest
 from squeezenas.core.table_card import Column, TableCard, TableFigure
+
+MOST_BYTES = 1 << 29
+"""Of a file, and of what is packed in it; the largest benchmark, NAS-Bench-101, takes a tenth."""
+MOST_CELLS = 1 << 26
+"""Rows times columns of a .json, whose rows may each have others."""
+
+_HEADS = {(1, 0): read_array_header_1_0, (2, 0): read_array_header_2_0}
 
 Values = np.ndarray | Sequence[Any]
 
@@ -44,6 +62,17 @@ class Columns:
             )
         return self.values[name]
 
+    def rows(self, name: str) -> Values:
+        """A column with one value a row.
+
+        Raises:
+            ValueError: there is none of that name, or it is a lone value.
+        """
+        found = self[name]
+        if isinstance(found, np.ndarray) and found.ndim == 0:
+            raise ValueError(f"{self.path}: {name} is one value, not one a row")
+        return found
+
     def array(self, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
         """A column of a benchmark's .npz; None stands for any length.
 
@@ -57,6 +86,24 @@ class Columns:
         if not fits:
             wanted = ", ".join("rows" if side is None else str(side) for side in shape)
             raise ValueError(f"{self.path}: {name} has shape {found.shape} instead of ({wanted})")
+        return found
+
+    def integers(
+        self, name: str, shape: tuple[int | None, ...], least: int, most: int
+    ) -> np.ndarray:
+        """An `array` of whole numbers within bounds.
+
+        Raises:
+            ValueError: as `array`, or there are others in it.
+        """
+        found = self.array(name, shape)
+        if found.dtype.kind not in "biu":
+            raise ValueError(f"{self.path}: {name} is of {found.dtype}, not of whole numbers")
+        if found.size and not least <= found.min() <= found.max() <= most:
+            raise ValueError(
+                f"{self.path}: {name} has numbers from {found.min()} to {found.max()}, which are "
+                f"not in {least}..{most}"
+            )
         return found
 
 
@@ -77,26 +124,56 @@ def open_columns(card: TableCard, file: str) -> Columns:
         raise ValueError(f"{path}: a table is a .npz, .csv or .json file")
     try:
         return Columns(path, readers[path.suffix](path))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error) as error:
-        text = " ".join(str(error).split())
+    except (OSError, ValueError, csv.Error, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        text = " ".join(str(error).split()).removeprefix(f"{path}: ")
         raise ValueError(f"{path}: {text}; write it anew as {path.suffix}") from error
 
 
 def _npz(path: Path) -> dict[str, Values]:
-    arrays = np.load(path, allow_pickle=False)
-    if isinstance(arrays, np.ndarray):
+    """The arrays of an archive, each as large as its bytes, and all of them within bounds."""
+    found: dict[str, Values] = {}
+    content = read_bytes(path, MOST_BYTES)
+    if content.startswith(MAGIC_PREFIX):
         raise ValueError("a lone array, not named ones")
-    with arrays:
-        return {name: arrays[name] for name in arrays.files}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES:,} bytes when unpacked")
+            for member in members:
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError("packed in a way that NumPy does not pack")
+                name = member.filename.removesuffix(".npy")
+                if name in found:
+                    raise ValueError(f"array {name!r} is there twice")
+                found[name] = _array(archive.read(member))
+    except Exception as error:  # damaged archives fail in every way there is
+        raise ValueError(f"no whole archive of arrays ({error})") from error
+    return found
+
+
+def _array(content: bytes) -> np.ndarray:
+    """An array in NumPy's own format, which is not made before its bytes are counted."""
+    file = io.BytesIO(content)
+    version = read_magic(file)
+    shape, _, dtype = _HEADS[version](file)
+    if dtype.hasobject:
+        raise ValueError("Object arrays cannot be loaded: they are pickles")
+    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise ValueError(f"{len(content)} bytes are no array {shape} of {dtype}")
+    file.seek(0)
+    array: np.ndarray = read_array(file, allow_pickle=False)
+    return array
 
 
 def _csv(path: Path) -> dict[str, Values]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.reader(file))
+    rows = list(csv.reader(io.StringIO(read_text(path, MOST_BYTES), newline="")))
     if not rows:
         raise ValueError("empty")
     names = rows[0]
-    if repeated := {name for name in names if names.count(name) > 1}:
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
         raise ValueError(f"column {min(repeated)!r} is there twice")
     for line, row in enumerate(rows[1:], 2):
         if len(row) != len(names):
@@ -105,10 +182,13 @@ def _csv(path: Path) -> dict[str, Values]:
 
 
 def _json(path: Path) -> dict[str, Values]:
-    rows = json.loads(path.read_text(encoding="utf-8"))
+    """Rows; NaN, which Python writes though JSON does not have it, is what was not measured."""
+    rows = json.loads(read_text(path, MOST_BYTES))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("no list of objects, one an architecture")
     names = list(dict.fromkeys(name for row in rows for name in row))
+    if len(rows) * len(names) > MOST_CELLS:
+        raise ValueError(f"{len(rows):,} rows of {len(names):,} columns are more than are read")
     return {name: [row.get(name) for row in rows] for name in names}
 
 
@@ -151,12 +231,12 @@ def measurements(card: TableCard, columns: Columns, rows: int) -> dict[str, np.n
 
 def _numbers(columns: Columns, column: Column) -> np.ndarray:
     """A column in float64, divided; NaN for what was not measured."""
-    found = columns[column.column]
+    found = columns.rows(column.column)
     if isinstance(found, list):
         found = [np.nan if value in ("", None) else value for value in found]
     try:
         array = np.array(found, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"{columns.path}: {column.column} has {_culprit(found)}; correct it, or leave it empty "
             "if nothing was measured"
@@ -188,6 +268,6 @@ def _culprit(values: Values) -> str:
     for row, value in enumerate(values, 1):
         try:
             float(value)
-        except (TypeError, ValueError):
-            return f"{value!r} in row {row}, which is no number"
+        except (TypeError, ValueError, OverflowError):
+            return f"{reprlib.repr(value)} in row {row}, which is no number"
     return "rows of different lengths"

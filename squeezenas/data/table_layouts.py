@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -12,6 +13,9 @@ from squeezenas.core.architecture import Architecture
 from squeezenas.core.space import SearchSpace, make_space
 from squeezenas.core.table_card import TableCard
 from squeezenas.data.table_files import Columns
+
+LONGEST = 4000
+"""Characters of an architecture's text; genotypes have some hundred."""
 
 
 class Described(NamedTuple):
@@ -31,14 +35,14 @@ class Described(NamedTuple):
 def nasbench201(card: TableCard, columns: Columns) -> Described:
     """NAS-Bench-201: `arch` (rows, 6), for each edge an index into `op_names`."""
     space = make_space(card.space, card.scale)
-    cells = columns.array("arch", (None, len(space.choices)))
     names = [str(name) for name in columns.array("op_names", (None,))]
     options = space.choices[0].options
-    if sorted(names) != sorted(options) or cells.max(initial=0) >= len(names):
+    if sorted(names) != sorted(options):
         raise ValueError(
             f"{columns.path}: op_names has {', '.join(names)}; the operations of {space.name} are "
             f"{', '.join(options)}, and arch holds their indices"
         )
+    cells = columns.integers("arch", (None, len(space.choices)), 0, len(names) - 1)
     option_of = np.array([options.index(name) for name in names])
     picks = option_of[cells].tolist()
     architectures = [_legal(space, cell, columns, row) for row, cell in enumerate(picks)]
@@ -48,17 +52,15 @@ def nasbench201(card: TableCard, columns: Columns) -> Described:
 def nasbench101(card: TableCard, columns: Columns) -> Described:
     """NAS-Bench-101: `adjacency` (rows, 7, 7), `operations`, `num_vertices` and `module_hash`.
 
-    Operations are -1 input, 0 3x3 convolution, 1 1x1 convolution, 2 max pool, -2 output. Cells of
-    fewer vertices are padded behind their output, which becomes the last vertex here.
+    Operations are -1 input, 0 3x3 convolution, 1 1x1 convolution, 2 max pool, -2 output, -3 none.
+    Cells of fewer vertices are padded behind their output, which becomes the last vertex here.
     """
     space = make_space(card.space, card.scale)
-    matrices = columns.array("adjacency", (None, 7, 7))
+    matrices = columns.integers("adjacency", (None, 7, 7), 0, 1)
     rows = len(matrices)
-    vertices = columns.array("num_vertices", (rows,)).astype(np.int64)
-    operations = columns.array("operations", (rows, 7))
-    hashes = columns.array("module_hash", (rows, 16))
-    if not np.isin(vertices, range(2, 8)).all():
-        raise ValueError(f"{columns.path}: num_vertices is not in 2..7")
+    vertices = columns.integers("num_vertices", (rows,), 2, 7).astype(np.int64)
+    operations = columns.integers("operations", (rows, 7), -3, 2)
+    hashes = columns.integers("module_hash", (rows, 16), 0, 255)
     last, every = vertices - 1, np.arange(rows)
     inner = np.arange(7) < last[:, None]
     matrices = matrices * inner[:, :, None]
@@ -87,11 +89,16 @@ def _decision(key: str, matrices: np.ndarray, operations: np.ndarray) -> np.ndar
 def rows(card: TableCard, columns: Columns) -> Described:
     """A user's own table: an architecture a row, in one column or in one a choice."""
     if card.space == "tabular":
-        space = make_space(card.space, {**card.scale, "choices": _choices(card, columns)})
+        scale = {**card.scale, "choices": _choices(card, columns)}
+        try:
+            space = make_space(card.space, scale)
+        except ValueError as error:
+            raise ValueError(f"{columns.path}: {error}") from error
     else:
         space = make_space(card.space, card.scale)
     if card.architecture:
-        cells = [_one_column(value) for value in columns[card.architecture]]
+        described = columns.rows(card.architecture)
+        cells = [_one_column(value, columns, row) for row, value in enumerate(described, 1)]
     else:
         by_choice = [_texts(columns, choice.key) for choice in space.choices]
         if len({len(column) for column in by_choice}) > 1:
@@ -120,7 +127,7 @@ def _texts(columns: Columns, key: str) -> list[str]:
     Raises:
         ValueError: there is none of that name, or it is empty in some row.
     """
-    texts = ["" if value is None else _text(value) for value in columns[key]]
+    texts = ["" if value is None else _text(value) for value in columns.rows(key)]
     if "" in texts:
         row = texts.index("") + 1
         raise ValueError(f"{columns.path}: {key} is empty in row {row}; write an option")
@@ -143,10 +150,21 @@ def _text(value: Any) -> str:
     return str(plain).strip()
 
 
-def _one_column(value: Any) -> list[int] | list[str]:
-    """Option indices, or a text."""
+def _one_column(value: Any, columns: Columns, row: int) -> list[int] | list[str]:
+    """Option indices, or texts, or a text.
+
+    Raises:
+        ValueError: a list of anything else.
+    """
     plain = value.tolist() if isinstance(value, np.ndarray) else value
-    return list(plain) if isinstance(plain, list) else [str(plain)]
+    plain = plain if isinstance(plain, list) else [str(plain)]
+    kinds = {type(part) for part in plain}
+    if kinds not in ({int}, {str}) or (kinds == {str} and max(map(len, plain)) > LONGEST):
+        raise ValueError(
+            f"{columns.path}: row {row}: an architecture is a text, or a list of option indices or "
+            f"of texts, not {reprlib.repr(plain)}"
+        )
+    return plain
 
 
 def _legal(

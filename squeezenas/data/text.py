@@ -11,11 +11,16 @@ import torch
 from torch import Tensor
 
 from squeezenas.core.dataset_card import DatasetCard, SplitName
+from squeezenas.core.reading import read_bytes
 
 END = "<eos>"
 """Follows the words of every line, an empty one too."""
 UNKNOWN = "<unk>"
 """Stands for words that the training text does not have, if it has this one."""
+MOST_BYTES = 1 << 30
+"""Of a file; the largest, the train split of WikiText-103, has half of it."""
+LONGEST_WORD = 10_000
+"""Characters; only what is no text of words has more."""
 
 
 class Corpus(NamedTuple):
@@ -39,8 +44,9 @@ def read_corpus(card: DatasetCard) -> Corpus:
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: there is no train split, a split has no words, a file is not UTF-8, or it has a
-            word that the train split has not, which has no `<unk>` either; names file and line.
+        ValueError: there is no train split, a split has no words, a file is not UTF-8, too large,
+            or no text, or it has a word that the train split has not, which has no `<unk>` either;
+            names file and line.
     """
     if "train" not in card.splits:
         raise ValueError(
@@ -84,7 +90,7 @@ def _lines(path: Path, card: DatasetCard) -> Iterator[list[str]]:
     """The words of each line, and the end of the line."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: {card.how_to_get}")
-    content = path.read_bytes()
+    content = read_bytes(path, MOST_BYTES)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -92,5 +98,11 @@ def _lines(path: Path, card: DatasetCard) -> Iterator[list[str]]:
         raise ValueError(
             f"{path}, line {number}: byte {byte:#04x} is not UTF-8; convert the file"
         ) from error
-    for line in text.removesuffix("\n").split("\n") if text else ():
-        yield [*line.split(), END]
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):
+        words = line.split()
+        if words and len(longest := max(words, key=len)) > LONGEST_WORD:
+            raise ValueError(
+                f"{path}, line {number}: a word of {len(longest):,} characters; is this a text of "
+                "words apart by white space?"
+            )
+        yield [*words, END]

@@ -1,10 +1,11 @@
-"""Steps whose gradients are not finite: skipped and counted, too many in a row an error."""
+"""Steps whose gradients are not finite: undone and counted, too many in a row an error."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -23,9 +24,26 @@ class BadSteps:
         self.total = 0
         self._limit, self._advice = limit, advice
         self._in_a_row: dict[str, int] = {}
+        self._buffers: list[Tensor] = []
+        self._before: list[Tensor] = []
+
+    @torch.no_grad()
+    def begin(self, network: nn.Module) -> None:
+        """Keeps what a step changes before it is known to be fine: the statistics of batch norms.
+
+        Args:
+            network: the same one for every step.
+        """
+        if not self._buffers:
+            self._buffers = list(network.buffers())
+            self._before = [torch.empty_like(buffer) for buffer in self._buffers]
+        for before, buffer in zip(self._before, self._buffers, strict=True):
+            before.copy_(buffer)
 
     def count(self, finite: bool, what: str, step: int, network: nn.Module) -> None:
-        """Notes a step; after a bad one, batch-norm statistics that it spoilt start anew.
+        """Notes a step; after a bad one, batch norms have the statistics from before it.
+
+        Statistics that were spoilt already start anew.
 
         Args:
             finite: whether the step was fine.
@@ -40,6 +58,9 @@ class BadSteps:
         if finite:
             return
         self.total += 1
+        with torch.no_grad():
+            for before, buffer in zip(self._before, self._buffers, strict=True):
+                buffer.copy_(before)
         for module in network.modules():
             if isinstance(module, _BatchNorm) and not _finite(module):
                 module.reset_running_stats()

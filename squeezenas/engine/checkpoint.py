@@ -1,16 +1,20 @@
-"""Checkpoints that survive a killed process, a full disk and a hostile file; random states."""
+"""Checkpoints that survive a killed process, a full disk and a hostile file; random states.
+
+A checkpoint is an archive of `torch.save` with a seal behind it (`squeezenas.core.seal`).
+"""
 
 from __future__ import annotations
 
 import os
-import pickle
 import random
-import zipfile
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 import torch
+
+from squeezenas.core.seal import SealedFile, fault
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -26,13 +30,14 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
+            sealing = SealedFile(file)
+            torch.save(state, cast(IO[bytes], sealing))
+            sealing.seal()
         os.replace(partial, path)
         _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what keeps a file from being written may keep it from going too
+            partial.unlink(missing_ok=True)
         # torch's zip writer turns a failed write into a RuntimeError that hides the OSError.
         cause = error if isinstance(error, OSError) else error.__context__
         if not isinstance(cause, OSError) and "PytorchStreamWriter" not in str(error):
@@ -59,28 +64,32 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is none.
+        OSError: it cannot be read.
         ValueError: the file is truncated, damaged, or holds more than plain data.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
+    # torch skips the archive's own checksums, so a flipped bit would pass for a weight.
+    if reason := fault(path):
+        raise _damaged(path, reason)
     try:
-        # torch skips the archive's checksums, so a flipped bit would pass for a weight.
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise zipfile.BadZipFile("a checksum does not match")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{path} is damaged or not a checkpoint of squeezenas ({_first_line(error)}); "
-            "delete it, or start a new run"
-        ) from error
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise _damaged(path, _first_line(error)) from error
     if not isinstance(state, dict):
         raise ValueError(f"{path} is not a checkpoint of squeezenas: it holds no mapping")
     return state
 
 
+def _damaged(path: Path, reason: str) -> ValueError:
+    return ValueError(
+        f"{path} is damaged or not a checkpoint of squeezenas ({reason}); delete it, or start a "
+        "new run"
+    )
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].split(". ")[0]
+    return str(error).strip().split("\n")[0].split(". ")[0][:200]
 
 
 def random_states() -> dict[str, Any]:

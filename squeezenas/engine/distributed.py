@@ -16,8 +16,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
 
+STALL = timedelta(minutes=30)
+"""How long a step waits for a process that no longer answers, before all give up."""
 PATIENCE = timedelta(hours=4)
 """How long processes wait for the main one, which alone draws masks and reads through data sets."""
+
+_patient: dist.ProcessGroup | None = None
+"""The group of `agree` and `wait`; None stands for the usual one."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,10 @@ def start(device: str) -> Process:
     if local is not None:
         torch.cuda.set_device(local)
     if world_size > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
+        global _patient
+        # Numbers on the CPU go by gloo, so that agreeing on one does not wait for the GPU.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALL)
+        _patient = dist.new_group(backend="gloo", timeout=PATIENCE)
     rank = dist.get_rank() if world_size > 1 else 0
     return Process(rank, world_size, local or torch.device("cpu"))
 
@@ -81,8 +89,26 @@ def agree(value: T) -> T:
     if not _together():
         return value
     box = [value]
-    dist.broadcast_object_list(box, src=0)
+    dist.broadcast_object_list(box, src=0, group=_patient)
     return box[0]
+
+
+def gathered(value: T) -> list[T]:
+    """The values of all processes, in every process, by rank."""
+    if not _together():
+        return [value]
+    values: list[T] = [value] * dist.get_world_size()
+    dist.all_gather_object(values, value, group=_patient)
+    return values
+
+
+def highest(value: int) -> int:
+    """The largest of all processes' numbers."""
+    if not _together():
+        return value
+    number = torch.tensor(value)
+    dist.all_reduce(number, op=dist.ReduceOp.MAX)
+    return int(number)
 
 
 def total(tensor: Tensor) -> Tensor:
@@ -103,13 +129,15 @@ def average(tensors: Iterable[Tensor]) -> None:
 def wait() -> None:
     """Returns when every process has come here."""
     if _together():
-        dist.barrier()
+        dist.barrier(group=_patient)
 
 
 def stop() -> None:
     """Leaves the process group, if there is one."""
+    global _patient
     if _together():
         dist.destroy_process_group()
+    _patient = None
 
 
 def _together() -> bool:

@@ -20,7 +20,7 @@ from squeezenas.predictors.predictor import Array, Predictor, predictors
 class BoostingConfig(Strict):
     """Keys of predictor boosting."""
 
-    trees: Positive = 300
+    trees: int = Field(300, ge=1, le=10_000)
     """Trees that are added up."""
     lr: float = Field(0.05, gt=0)
     """What each tree's answer is multiplied by."""
@@ -56,8 +56,15 @@ class BoostingPredictor(Predictor):
         return {"encoded": self._encoded, "targets": self._targets}
 
     def load_state(self, state: Mapping[str, Array]) -> None:
-        """Grows the same trees again."""
-        self._grow(state["encoded"], state["targets"])
+        """Grows the same trees again.
+
+        Raises:
+            KeyError, ValueError: they are of another space, or no finite numbers.
+        """
+        encoded, features = state["encoded"], one_hot(self.space, []).shape[1]
+        if encoded.ndim != 2 or encoded.shape[1] != features or encoded.dtype != np.float32:
+            raise ValueError(f"encoded is {encoded.shape} of {encoded.dtype}, not {features} picks")
+        self._grow(encoded, state["targets"])
 
     def _grow(self, encoded: Array, targets: Array) -> None:
         from sklearn.ensemble import GradientBoostingRegressor

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from squeezenas.core.architecture import Architecture
-from squeezenas.core.config import Fraction, Positive
+from squeezenas.core.config import Depth, Fraction, Positive
 from squeezenas.predictors.encoding import graphs
 from squeezenas.predictors.network_predictor import Inputs, NetworkPredictor, Training, kept
 from squeezenas.predictors.predictor import FEWEST, Array, predictors
@@ -43,7 +43,7 @@ class GCNConfig(Training):
     """Architectures a step."""
     epochs: Positive = 150
     """Passes over the training architectures."""
-    layers: Positive = 3
+    layers: Depth = 3
     """Graph convolutions: so far a node sees."""
     hidden: Positive = 144
     """Features of a node."""
@@ -180,11 +180,17 @@ class GCNPredictor(NetworkPredictor):
         return found
 
     def load_state(self, state: Mapping[str, Array]) -> None:
-        """Takes back what `state` gave."""
+        """Takes back what `state` gave.
+
+        Raises:
+            KeyError, IndexError, ValueError: it is of another predictor.
+        """
         self.operations = bytes(state["operations"]).decode().split("\n")
         self.places = int(state["places"][0])
         self.classifiers = self.restored("classifiers", state)
         self.worth = state.get("worth", np.zeros(4))
+        if self.worth.shape != (4,) or not np.isfinite(self.worth).all():
+            raise ValueError("worth is not four finite numbers")
         super().load_state(state)
 
 

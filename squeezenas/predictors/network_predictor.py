@@ -88,17 +88,36 @@ class NetworkPredictor(Predictor):
         return kept("networks", self.networks)
 
     def load_state(self, state: Mapping[str, Array]) -> None:
-        """Takes back what `state` gave."""
+        """Takes back what `state` gave.
+
+        Raises:
+            ValueError: it is of another network, or of none.
+        """
         self.networks = self.restored("networks", state)
+        if not self.networks:
+            raise ValueError("it has no weights")
 
     def restored(self, name: str, state: Mapping[str, Array]) -> list[nn.Module]:
-        """The networks that `kept` put under this name."""
+        """The networks that `kept` put under this name.
+
+        Raises:
+            ValueError: weights of another network.
+        """
         networks: list[nn.Module] = []
         while own := _under(f"{name}.{len(networks)}.", state):
-            networks.append(self.network())
-            networks[-1].load_state_dict({key: torch.from_numpy(own[key]) for key in own})
-            networks[-1].eval()
+            with torch.device("meta"):  # what a file says of sizes takes no memory before it fits
+                network = self.network()
+            wanted = {key: _kind(tensor) for key, tensor in network.state_dict().items()}
+            weights = {key: torch.tensor(array) for key, array in own.items()}
+            if {key: _kind(tensor) for key, tensor in weights.items()} != wanted:
+                raise ValueError(f"the weights {name}.{len(networks)} are of another network")
+            network.load_state_dict(weights, assign=True)
+            networks.append(network.eval())
         return networks
+
+
+def _kind(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
+    return tensor.shape, tensor.dtype
 
 
 @contextmanager

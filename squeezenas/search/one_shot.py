@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,8 +22,9 @@ from squeezenas.engine.checkpoint import (
     restore_random_states,
     save_checkpoint,
 )
-from squeezenas.engine.distributed import agree, average, together
+from squeezenas.engine.distributed import average, together
 from squeezenas.engine.optim import learning_rate, optimiser, sgd_update, take_step
+from squeezenas.engine.preemption import SafePoints
 from squeezenas.nn.path import Path
 from squeezenas.search.distribution import describe
 from squeezenas.search.select import Score
@@ -51,7 +53,7 @@ class OneShotSearch:
             search.config.regime.max_bad_steps,
             "lower regime.optimiser.lr, try regime.precision=bf16 or fp32",
         )
-        self._saved = time.monotonic()
+        self._safe_points = SafePoints(search.config.checkpoint_minutes)
         self._metric = search.task.metric()
         self._optimiser = optimiser(search.supernet, search.config.regime.optimiser)
         self._scaler = precision.scaler(search.precision, search.process.device)
@@ -64,6 +66,7 @@ class OneShotSearch:
         Raises:
             ValueError: too many steps in a row were not finite.
             OSError: a file cannot be read or written.
+            Stopped: a signal or the end of the time asked for it; a checkpoint was written.
         """
         parts, regime = self.parts, self.parts.config.regime
         warmup = regime.warmup_epochs * parts.steps_per_epoch
@@ -87,6 +90,8 @@ class OneShotSearch:
             if self.step % parts.steps_per_epoch == 0:
                 metrics |= self._end_epoch(step)
             run.log(metrics, self.step)
+            if self.step % parts.steps_per_epoch == 0:
+                run.distribution(self.history[-1], parts.space)
             self._tick(run, time.monotonic() - start)
 
     def architecture_step(self, batch: Batch, training_batch: Batch) -> SearchStep:
@@ -127,6 +132,10 @@ class OneShotSearch:
             with _dropping_nothing(parts.supernet):
                 output, metric = outcome(path), parts.task.metric()
             self._held_out.append(parts.task.loss(output, inputs.labels))
+            joined = self._held_out[-1].clone()
+            average([joined])
+            if not joined.isfinite():  # what such an output is taken for means nothing
+                return math.nan
             parts.task.count(metric, output, inputs.labels)
             return parts.task.reward(metric.joined())
 
@@ -150,6 +159,7 @@ class OneShotSearch:
     def learn_architecture(self, step: SearchStep) -> Metrics:
         """One step of the architecture parameters on held-out samples."""
         parts = self.parts
+        self._bad.begin(parts.supernet)
         with self._architecture_mode():
             metrics = parts.strategy.learn(step)
         self._bad.count(metrics is not None, "architecture", self.step, parts.supernet)
@@ -172,6 +182,7 @@ class OneShotSearch:
             held_out: whether the training figure is read from architecture steps instead of here.
         """
         parts, regime = self.parts, self.parts.config.regime
+        self._bad.begin(parts.supernet)
         inputs, state = self._inputs(batch, "weights")
         rate = self._rate(inputs)
         for group in self._optimiser.param_groups:
@@ -261,13 +272,8 @@ class OneShotSearch:
         self.seconds += seconds
         batch_size = self.parts.config.regime.batch_size
         run.log_timing({"time/step": seconds, "time/images": batch_size / seconds}, self.step)
-        if self.step % self.parts.steps_per_epoch == 0 or self._overdue():
-            self.checkpoint(run)
-
-    def _overdue(self) -> bool:
-        """Whether a checkpoint is due. All processes take part in it, so one clock rules."""
-        minutes = (time.monotonic() - self._saved) / 60
-        return agree(minutes >= self.parts.config.checkpoint_minutes)
+        ended = self.step % self.parts.steps_per_epoch == 0
+        self._safe_points.reached(lambda: self.checkpoint(run), due=ended)
 
     def remembered(self, run: Run, score: Score) -> Score:
         """`score`, which keeps what it found in the checkpoints, so that none is computed again."""
@@ -278,8 +284,7 @@ class OneShotSearch:
                 start = time.monotonic()
                 self.scores[key] = score(architecture, part)
                 self.seconds += time.monotonic() - start
-                if self._overdue():
-                    self.checkpoint(run)
+                self._safe_points.reached(lambda: self.checkpoint(run))
             return self.scores[key]
 
         return remembering
@@ -290,7 +295,6 @@ class OneShotSearch:
         Raises:
             OSError: it cannot be written.
         """
-        self._saved = time.monotonic()
         run.checkpoint(self.state_dict(), save_checkpoint)
 
     def resume(self, run: Run) -> None:

@@ -24,9 +24,9 @@ INPUTS = ("c_{k-2}", "c_{k-1}")
 class CellScale(Strict):
     """The sizes of a network of cells."""
 
-    cells: int = Field(8, ge=3)
+    cells: int = Field(8, ge=3, le=1000)
     """Number of cells; those at one and two thirds of the depth halve the maps."""
-    channels: int = Field(16, ge=2)
+    channels: int = Field(16, ge=2, le=100_000)
     """Channels of a node of the first cell; each reduction doubles them."""
     stem: Literal["cifar", "imagenet"] = "cifar"
     """cifar: images as large as the first maps; imagenet: eight times as large."""

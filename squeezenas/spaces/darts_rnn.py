@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from squeezenas.core.architecture import Architecture, Choice
-from squeezenas.core.config import Positive, Strict
+from squeezenas.core.config import Depth, Strict, Width
 from squeezenas.core.space import spaces
 from squeezenas.nn.recurrent_cell import Node, Wiring
 from squeezenas.nn.recurrent_search_cell import DartsSearchCell
@@ -26,9 +26,9 @@ ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 class DartsScale(Strict):
     """Sizes of the cell."""
 
-    hidden: Positive = 850
+    hidden: Width = 850
     """Values of a word vector, of the state and of every node; the paper searches with 300."""
-    nodes: Positive = 8
+    nodes: Depth = 8
     """Nodes behind the one that reads word and state."""
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from squeezenas.core.architecture import Architecture, Choice
 from squeezenas.core.cell_graph import CellEdge, CellGraph
-from squeezenas.core.config import Positive, Strict
+from squeezenas.core.config import Strict, Width
 from squeezenas.core.space import SearchSpace, spaces
 from squeezenas.nn.macro_network import OPERATIONS, LayerPlan, MacroNetwork
 
@@ -23,9 +23,9 @@ APART, JOINED = "apart", "joined"
 class MacroScale(Strict):
     """The sizes of a macro network."""
 
-    layers: int = Field(12, ge=3)
+    layers: int = Field(12, ge=3, le=1000)
     """Layers L; the maps are halved after one third and after two thirds of them."""
-    channels: Positive = 36
+    channels: Width = 36
     """Channels of the first layers; each halving doubles them."""
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from squeezenas.core.architecture import Architecture, Choice
-from squeezenas.core.config import Positive, Strict
+from squeezenas.core.config import Strict, Width
 from squeezenas.core.space import spaces
 from squeezenas.nn.recurrent_cell import Node, Wiring
 from squeezenas.nn.recurrent_search_cell import EnasSearchCell, loose_ends
@@ -26,9 +26,9 @@ ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")
 class EnasScale(Strict):
     """Sizes of the cell."""
 
-    hidden: Positive = 748
+    hidden: Width = 748
     """Values of a word vector, of the state and of every node."""
-    nodes: int = Field(12, ge=2)
+    nodes: int = Field(12, ge=2, le=1000)
     """Nodes, that of word and state included (N)."""
 
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pydantic import Field
-
 from squeezenas.core.architecture import Architecture, Choice
 from squeezenas.core.cell_graph import CellEdge, CellGraph
-from squeezenas.core.config import Strict
+from squeezenas.core.config import Depth, Strict
 from squeezenas.core.space import SearchSpace, spaces
 from squeezenas.nn.nas_chain_network import ConvolutionPlan, NASChainNetwork, loose_layers
 
@@ -27,7 +25,7 @@ APART, READ = "0", "1"
 class NASChainScale(Strict):
     """The sizes of a chain of convolutions."""
 
-    layers: int = Field(15, ge=1)
+    layers: Depth = 15
     """Layers L; 15 has the network that the paper found without strides and pooling (table 1)."""
     strides: bool = False
     """Whether the strides of each layer, 1 to 3 both ways, are searched too (section 4.1)."""

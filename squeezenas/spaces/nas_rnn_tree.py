@@ -15,7 +15,7 @@ from pydantic import Field
 
 from squeezenas.core.architecture import Architecture, Choice
 from squeezenas.core.cell_graph import CellEdge, CellGraph
-from squeezenas.core.config import Positive, Strict
+from squeezenas.core.config import Strict, Width
 from squeezenas.core.space import SearchSpace, spaces
 from squeezenas.nn.language_network import LanguageNetwork
 from squeezenas.nn.tree_cell import COMBINATIONS, Tree, TreeCell, TreeNode
@@ -26,10 +26,10 @@ ACTIVATIONS = ("identity", "tanh", "sigmoid", "relu")
 class TreeScale(Strict):
     """Sizes of the cell."""
 
-    hidden: Positive = 976
+    hidden: Width = 976
     """Values of a word vector, of the state and of every node; 976 is 25 million parameters with
     10,000 words, as the paper's network with shared embeddings has (table 2)."""
-    leaves: int = Field(8, ge=2)
+    leaves: int = Field(8, ge=2, le=64)
     """Leaves of the tree, the paper's base number."""
 
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from squeezenas.core.architecture import Architecture, Choice
 from squeezenas.core.cell_graph import CellEdge, CellGraph
-from squeezenas.core.config import Positive, Strict
+from squeezenas.core.config import Depth, Strict, Width
 from squeezenas.core.registry import nearest
 from squeezenas.core.space import SearchSpace, spaces
 from squeezenas.nn.nasbench101_network import OPERATIONS, NASBench101Network, PrunedCell
@@ -41,9 +41,9 @@ FORM = "conv3x3-bn-relu(0) maxpool3x3(0,1) ... output(2,5)"
 class NASBench101Scale(Strict):
     """The sizes of a network."""
 
-    cells: Positive = 3
+    cells: Depth = 3
     """Cells of each of the three stacks."""
-    channels: Positive = 128
+    channels: Width = 128
     """Channels of the first stack; each stack doubles them."""
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from squeezenas.core.architecture import Architecture, Choice
 from squeezenas.core.cell_graph import CellEdge, CellGraph
-from squeezenas.core.config import Positive, Strict
+from squeezenas.core.config import Depth, Strict, Width
 from squeezenas.core.registry import nearest
 from squeezenas.core.space import SearchSpace, spaces
 from squeezenas.nn.nasbench201_network import (
@@ -31,9 +31,9 @@ FORM = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|avg_pool_3x3~1|nor_conv
 class NASBench201Scale(Strict):
     """The sizes of a network."""
 
-    cells: Positive = 5
+    cells: Depth = 5
     """Cells of each of the three stages."""
-    channels: Positive = 16
+    channels: Width = 16
     """Channels of the first stage; each stage doubles them."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar
 
 from pydantic import Field, model_validator
@@ -25,7 +26,7 @@ class TabularScale(Strict):
         for key, options in self.choices.items():
             if not options:
                 raise ValueError(f"choices.{key} has no options; list them")
-            if repeated := sorted({option for option in options if options.count(option) > 1}):
+            if repeated := sorted(o for o, count in Counter(options).items() if count > 1):
                 raise ValueError(f"choices.{key} has {repeated[0]!r} more than once")
         if max(map(len, self.choices.values())) < 2:
             raise ValueError("every choice has one option; there is nothing to search")

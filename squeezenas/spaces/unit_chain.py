@@ -35,9 +35,9 @@ class UnitChainScale(Strict):
 
     small: bool = False
     """For images of 32x32: the stem and the first stage that halves the map keep its size."""
-    width: float = Field(1.0, gt=0)
+    width: float = Field(1.0, gt=0, le=100)
     """Channels over those of the paper, rounded to multiples of 8, at least 16."""
-    depth: float = Field(1.0, gt=0)
+    depth: float = Field(1.0, gt=0, le=100)
     """Units of each stage over those of the paper, rounded up."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from squeezenas.tracking.sink import Sink, Start, sinks
+from squeezenas.tracking.sink import Ending, Level, Sink, Start, sinks
 
 PLAIN_LINES = 20
 """Plain lines of a whole run: one every 5 %."""
@@ -83,7 +83,16 @@ class Console(Sink):
         left_text = tqdm.format_interval(left)
         return f"{share:5.0%}  step {step}/{steps}{self._metrics()}  {left_text} left"
 
-    def finish(self, summary: Mapping[str, Any] | None) -> None:
+    def alert(self, title: str, text: str, level: Level) -> None:
+        """Says it above the line. Why a run failed is for the command to say."""
+        if level == "warning":
+            tqdm.write(f"warning: {title}: {text}", file=sys.stderr)
+
+    def summary(self, summary: Mapping[str, Any]) -> None:
+        """Leaves the last line standing."""
+        self.finish("done")
+
+    def finish(self, ending: Ending) -> None:
         """Leaves the last line standing."""
         if self._bar is not None:
             self._bar.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -49,23 +50,27 @@ class JsonLines:
 
     Args:
         path: the file; made when missing.
-        size: what follows this many bytes is cut off: a resumed run writes it again.
+        position: what `position` gave; what follows it is cut off: a resumed run writes it again.
+            Empty: the very start.
 
     Raises:
-        ValueError: the file is shorter than `size`.
+        ValueError: the file up to there is not as it was written.
         OSError: it cannot be opened for writing.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, position: Mapping[str, Any]) -> None:
         self.path = path
+        size = int(position.get("size", 0))
         try:
-            self._file = path.open("ab", buffering=0)
+            self._file = path.open("a+b", buffering=0)
             found = os.fstat(self._file.fileno()).st_size
-            if found < size:
+            self._file.seek(0)
+            self._digest = hashlib.sha256(self._file.read(size) or b"")
+            if size and self._digest.hexdigest() != position["sha256"]:
                 self._file.close()
                 raise ValueError(
-                    f"{path} has {found} bytes where the checkpoint counts {size}: it was changed "
-                    "since; put it back, or start a new run"
+                    f"{path} has {found} bytes where the checkpoint counts {size}, or other ones: "
+                    "it was changed since; put it back, or start a new run"
                 )
             if found > size:
                 self._file.truncate(size)
@@ -79,16 +84,24 @@ class JsonLines:
             OSError: the disk is full, or the like.
         """
         rest = json.dumps(finite(record), allow_nan=False).encode() + b"\n"
+        self._digest.update(rest)
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
-    def size(self) -> int:
-        """Bytes written, after they have reached the disk."""
-        os.fsync(self._file.fileno())
-        return os.fstat(self._file.fileno()).st_size
+    def position(self) -> dict[str, Any]:
+        """How far the file is written, and the digest of all of it, once it has reached the disk.
+
+        Raises:
+            OSError: it has not.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        return {"size": self._file.tell(), "sha256": self._digest.hexdigest()}
 
     def close(self) -> None:
         """Closes the file."""

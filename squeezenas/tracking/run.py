@@ -12,20 +12,30 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from squeezenas.core.config import Tracking
+from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import to_yaml
+from squeezenas.core.space import SearchSpace
+from squeezenas.tracking.alarms import Alarm, of_distribution, of_metrics
 from squeezenas.tracking.environment import environment
 from squeezenas.tracking.files import JsonLines, cannot_write, finite, write_text
-from squeezenas.tracking.sink import Sink, Sinks, Start, sinks
+from squeezenas.tracking.lineage import Lineage
+from squeezenas.tracking.record import TrackingRecord
+from squeezenas.tracking.secrets import masked
+from squeezenas.tracking.sink import Ending, Level, Segments, Sink, Sinks, Start, sinks
 
 Save = Callable[[Path, dict[str, Any]], None]
 Load = Callable[[Path], dict[str, Any]]
+Bytes = NDArray[np.uint8]
 
 
 class Run:
@@ -44,6 +54,8 @@ class Run:
         self._metrics: JsonLines | None = None
         self._timing: JsonLines | None = None
         self._sinks: Sinks | None = None
+        self._record: TrackingRecord | None = None
+        self._finished = False
 
     @classmethod
     def create(
@@ -55,6 +67,7 @@ class Run:
         steps: int,
         main: bool = True,
         wandb: Tracking | None = None,
+        lineage: Lineage | None = None,
     ) -> Run:
         """Makes the folder and starts.
 
@@ -65,12 +78,13 @@ class Run:
             steps: steps of the whole run.
             main: whether this process writes.
             wandb: settings of W&B.
+            lineage: what the run does, and with what it began; None: a search.
 
         Raises:
             ValueError: the folder holds something already, or a sink is unknown.
             OSError: the folder cannot be made.
         """
-        run = cls(Start(folder, config, steps, wandb=wandb or Tracking()), _known(names), main)
+        run = cls(_start(folder, config, steps, wandb, lineage), _known(names), main)
         if main:
             make_folder(folder, config)
         run._begin({})
@@ -86,6 +100,7 @@ class Run:
         steps: int,
         main: bool = True,
         wandb: Tracking | None = None,
+        lineage: Lineage | None = None,
     ) -> Run:
         """A run to be resumed. `restore` comes next: it starts the files and sinks.
 
@@ -96,6 +111,7 @@ class Run:
             steps: steps of the whole run.
             main: whether this process writes.
             wandb: settings of W&B.
+            lineage: what the run does, and with what it began; None: a search.
 
         Raises:
             FileNotFoundError: `folder` is no run folder.
@@ -105,18 +121,28 @@ class Run:
             raise FileNotFoundError(
                 f"{folder} is no run folder: it has no config.yaml; give --resume runs/<name>"
             )
-        return cls(Start(folder, config, steps, wandb=wandb or Tracking()), _known(names), main)
+        return cls(_start(folder, config, steps, wandb, lineage), _known(names), main)
 
     def _begin(self, position: Mapping[str, Any]) -> None:
         """Opens files and sinks where the checkpoint left them; `{}` is the very start."""
         self._step = int(position.get("step", 0))
         if not self.main:
             return
-        self._metrics = JsonLines(self.folder / "metrics.jsonl", position.get("metrics", 0))
-        self._timing = JsonLines(self.folder / "timing.jsonl", position.get("timing", 0))
-        states = position.get("sinks", {})
+        self._metrics = JsonLines(self.folder / "metrics.jsonl", position.get("metrics", {}))
+        self._timing = JsonLines(self.folder / "timing.jsonl", position.get("timing", {}))
+        record = self._record = TrackingRecord(self.folder / "tracking.json")
         start = replace(self._start, step=self._step)
-        self._sinks = Sinks(self._names, lambda name: replace(start, state=states.get(name, {})))
+        self._sinks = Sinks(
+            self._names, lambda name: replace(start, identity=record.sinks.get(name, {}))
+        )
+        record.learn(self._sinks.identities())
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What a card that this run writes says of the run: its name, and how trackers know it."""
+        name = {"run": self.folder.name}
+        known = self._record.sinks if self._record else {}
+        return {**name, "tracking": known} if known else name
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Adds a line to `metrics.jsonl`; NaN is written as null.
@@ -129,6 +155,7 @@ class Run:
             OSError: the line could not be written.
         """
         self._log(self._metrics, metrics, step)
+        self._raise(of_metrics(metrics, step))
 
     def log_timing(self, metrics: Mapping[str, float], step: int) -> None:
         """Adds a line to `timing.jsonl`: seconds, images a second, memory. Otherwise as `log`."""
@@ -145,9 +172,47 @@ class Run:
         if self._sinks is not None:
             self._sinks.each(show)
 
+    def _raise(self, alarms: Iterable[Alarm]) -> None:
+        """Each kind once a run, however often it is resumed."""
+        for alarm in alarms:
+            if self._record and self._record.first(alarm, self._step):
+                self._alert(alarm.title, alarm.text, "warning")
+
+    def _alert(self, title: str, text: str, level: Level) -> None:
+        self._each(lambda sink: sink.alert(title, masked(text), level))
+
+    def distribution(
+        self, probabilities: Mapping[str, Sequence[float]], space: SearchSpace
+    ) -> None:
+        """Shows what a search believes at the end of an epoch, and looks whether it collapses."""
+        rows = list(probabilities.values())
+        self._each(lambda sink: sink.heat_map("distribution", rows, self._step))
+        progress = self._step / max(self._start.steps, 1)
+        self._raise(of_distribution(probabilities, space, progress))
+
     def image(self, name: str, path: Path) -> None:
         """Shows a PNG file in the sinks."""
         self._each(lambda sink: sink.image(name, path, self._step))
+
+    def segments(
+        self, name: str, images: Bytes, labels: Bytes, predictions: Bytes, card: DatasetCard
+    ) -> None:
+        """Shows labels and predictions over the images, in the sinks that can.
+
+        Args:
+            name: of the pictures.
+            images: RGB, shape `(N, H, W, 3)`.
+            labels: train ids, shape `(N, H, W)`.
+            predictions: train ids, shape `(N, H, W)`.
+            card: their data set.
+        """
+        names = {**dict(enumerate(card.classes)), card.ignore_index: "ignored"}
+        shown = Segments(images, labels, predictions, names)
+        self._each(lambda sink: sink.segments(name, shown, self._step))
+
+    def page(self, name: str, path: Path) -> None:
+        """Shows an HTML file in the sinks."""
+        self._each(lambda sink: sink.page(name, path, self._step))
 
     def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes `<name>.csv` and shows it in the sinks.
@@ -163,11 +228,12 @@ class Run:
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.folder / f"{name}.csv", text.getvalue())
-        self._each(lambda sink: sink.table(name, rows, self._step))
+        shown = masked(rows)
+        self._each(lambda sink: sink.table(name, shown, self._step))
 
-    def artifact(self, path: Path, kind: str) -> None:
-        """Hands a file worth keeping to the sinks, such as `architecture.yaml`."""
-        self._each(lambda sink: sink.artifact(path, kind))
+    def artifact(self, kind: str, *paths: Path) -> None:
+        """Hands files worth keeping together to the sinks: an `architecture`, a `model`."""
+        self._each(lambda sink: sink.artifact(kind, paths))
 
     def write_text(self, name: str, text: str) -> Path:
         """Writes a file of the run folder in one step and says where.
@@ -194,20 +260,19 @@ class Run:
             return
         assert self._metrics is not None, "restore() starts a run that was opened"
         assert self._timing is not None
-        assert self._sinks is not None
         position = {
             "step": self._step,
-            "metrics": self._metrics.size(),
-            "timing": self._timing.size(),
-            "sinks": self._sinks.states(),
+            "metrics": self._metrics.position(),
+            "timing": self._timing.position(),
         }
         folder = self.folder / "checkpoints"
-        folder.mkdir(exist_ok=True)
+        last = folder / "last.pt"
+        _or_sentence(folder, lambda: folder.mkdir(exist_ok=True))
         save(folder / "next.pt", {**state, "run": position})
         # Between these two lines there is no last.pt: then restore() reads previous.pt.
-        if (folder / "last.pt").exists():
-            os.replace(folder / "last.pt", folder / "previous.pt")
-        os.replace(folder / "next.pt", folder / "last.pt")
+        if last.exists():
+            _or_sentence(last, lambda: os.replace(last, folder / "previous.pt"))
+        _or_sentence(last, lambda: os.replace(folder / "next.pt", last))
 
     def restore(self, load: Load) -> dict[str, Any] | None:
         """Goes back to the last checkpoint: cuts the metrics to its length and starts the sinks.
@@ -253,7 +318,7 @@ class Run:
         return None
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Writes `summary.json` and ends the sinks.
+        """Writes `summary.json` and shows it; the sinks end with the `with` block.
 
         Raises:
             OSError: the file could not be written.
@@ -261,14 +326,9 @@ class Run:
         if self.main:
             text = json.dumps(finite(summary), indent=2, allow_nan=False)
             write_text(self.folder / "summary.json", text + "\n")
-            self._end(summary)
-
-    def _end(self, summary: Mapping[str, Any] | None) -> None:
-        self._each(lambda sink: sink.finish(summary))
-        for lines in (self._metrics, self._timing):
-            if lines is not None:
-                lines.close()
-        self._sinks = None
+            shown = masked(summary)
+            self._each(lambda sink: sink.summary(shown))
+            self._finished = True
 
     def __enter__(self) -> Run:
         return self
@@ -279,8 +339,27 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Ends the sinks of a run that did not reach `finish`."""
-        self._end(None)
+        """Ends the sinks: the run is done, was stopped before it was, or failed."""
+        ending: Ending = "done" if self._finished and not error else "stopped"
+        if isinstance(error, Exception):
+            ending = "failed"
+            self._alert(f"{self._start.name} failed", str(error) or type(error).__name__, "error")
+        self._each(lambda sink: sink.finish(ending))
+        self._sinks = None
+        for lines in (self._metrics, self._timing):
+            if lines is not None:
+                lines.close()
+
+
+def _start(
+    folder: Path,
+    config: Mapping[str, Any],
+    steps: int,
+    wandb: Tracking | None,
+    lineage: Lineage | None,
+) -> Start:
+    lineage = lineage or Lineage("search", folder.name)
+    return Start(folder, masked(config), steps, lineage, wandb=wandb or Tracking())
 
 
 def _known(names: Sequence[str]) -> Sequence[str]:

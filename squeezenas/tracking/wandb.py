@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from squeezenas.tracking.sink import Sink, Start, sinks
+from squeezenas.tracking.environment import environment
+from squeezenas.tracking.files import finite
+from squeezenas.tracking.heat_map import heat_map
+from squeezenas.tracking.secrets import masked
+from squeezenas.tracking.sink import Ending, Level, Segments, Sink, Start, sinks
 
 SECONDS_TO_CONNECT = 30
+SECONDS_TO_UPLOAD = 300
+"""What is not uploaded so long after the end stays in the run folder, for `wandb sync`."""
+
+TITLE = 63
+"""The longest title of an alert, in characters."""
 
 
 @sinks.register("wandb")
 class WeightsAndBiases(Sink):
-    """Its files lie in `<run folder>/wandb`; offline ones are uploaded with `wandb sync`."""
+    """Its files lie in `<run folder>/wandb`; offline ones are uploaded with `wandb sync`.
+
+    W&B's own account of the machine and the command line is switched off, since words on a command
+    line may be secrets; what `environment.json` says is in the config instead.
+    """
+
+    patience = SECONDS_TO_UPLOAD + 30.0
 
     def __init__(self, start: Start) -> None:
         super().__init__(start)
@@ -22,51 +40,130 @@ class WeightsAndBiases(Sink):
         import wandb
 
         self._wandb = wandb
-        folder = start.folder
-        staged = (folder.parent / "config.yaml").is_file()  # a stage lies in its run's folder
+        settings, lineage, known = start.wandb, start.lineage, start.identity.get("id")
+        online = settings.mode == "online"
         self._run = wandb.init(
-            project=start.wandb.project,
-            entity=start.wandb.entity,
-            mode=start.wandb.mode,
-            tags=start.wandb.tags,
-            name=f"{folder.parent.name}/{folder.name}" if staged else folder.name,
-            group=folder.parent.name if staged else None,
-            id=start.state.get("id"),
-            resume="allow" if "id" in start.state and start.wandb.mode == "online" else None,
-            dir=folder,
-            config=dict(start.config),
+            project=settings.project,
+            entity=settings.entity,
+            mode=settings.mode,
+            tags=settings.tags,
+            name=start.name,
+            group=settings.group or lineage.group,
+            job_type=lineage.job,
+            id=known,
+            resume="allow" if known and online else None,
+            dir=start.folder,
+            config={
+                **start.config,
+                "lineage": asdict(lineage),
+                "environment": masked(environment()),
+            },
             settings=wandb.Settings(
-                init_timeout=SECONDS_TO_CONNECT, console="off", silent=start.wandb.mode == "offline"
+                init_timeout=SECONDS_TO_CONNECT,
+                login_timeout=SECONDS_TO_CONNECT,
+                finish_timeout=SECONDS_TO_UPLOAD,
+                console="off",
+                silent=not online,
+                host="",
+                disable_code=True,
+                disable_git=True,
+                x_disable_meta=True,
             ),
         )
+        # A sweep's agent gives the id of its run; another stage of this process is another run.
+        os.environ.pop("WANDB_RUN_ID", None)
+        if online and not known:
+            self._use_architecture()
+
+    def _use_architecture(self) -> None:
+        """Draws the line from the search, whose artifact may not have been uploaded yet."""
+        lineage = self.start.lineage
+        search = lineage.search.get("wandb", {})
+        if not lineage.card or "artifact" not in search:
+            return
+        try:
+            self._run.use_artifact(search["artifact"])
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            print(
+                f"W&B does not know {search['artifact']} (upload the search with `wandb sync`): "
+                f"{reason}; the lineage is in the config alone",
+                file=sys.stderr,
+            )
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Adds the metrics."""
-        self._run.log(dict(metrics), step=step)
+        self._run.log({key: float(value) for key, value in metrics.items()}, step=step)
 
     def image(self, name: str, path: Path, step: int) -> None:
         """Adds the picture."""
         self._run.log({f"pictures/{name}": self._wandb.Image(str(path))}, step=step)
 
+    def segments(self, name: str, segments: Segments, step: int) -> None:
+        """Adds the images with two layers of masks, which W&B shows and hides by class."""
+        names = dict(segments.names)
+        pictures = [
+            self._wandb.Image(
+                image,
+                masks={
+                    "label": {"mask_data": label, "class_labels": names},
+                    "prediction": {"mask_data": prediction, "class_labels": names},
+                },
+            )
+            for image, label, prediction in zip(
+                segments.images, segments.labels, segments.predictions, strict=True
+            )
+        ]
+        self._run.log({f"segments/{name}": pictures}, step=step)
+
+    def heat_map(self, name: str, rows: Sequence[Sequence[float]], step: int) -> None:
+        """Adds the small picture."""
+        self._run.log({f"pictures/{name}": self._wandb.Image(heat_map(rows))}, step=step)
+
     def table(self, name: str, rows: Sequence[Mapping[str, Any]], step: int) -> None:
-        """Adds the table."""
+        """Adds the table, its numbers as numbers."""
         columns: list[str | int] = list(dict.fromkeys(key for row in rows for key in row))
-        data = [[row.get(str(column)) for column in columns] for row in rows]
+        data = [[finite(row.get(str(column))) for column in columns] for row in rows]
         table = self._wandb.Table(columns=columns, data=data)
         self._run.log({f"tables/{name}": table}, step=step)
 
-    def artifact(self, path: Path, kind: str) -> None:
-        """Adds the file."""
-        artifact = self._wandb.Artifact(f"{self.start.folder.name}-{path.stem}", type=kind)
-        artifact.add_file(str(path))
-        self._run.log_artifact(artifact)
+    def page(self, name: str, path: Path, step: int) -> None:
+        """Adds the page as it is."""
+        self._run.log({f"pages/{name}": self._wandb.Html(str(path), inject=False)}, step=step)
 
-    def finish(self, summary: Mapping[str, Any] | None) -> None:
-        """Closes the W&B run; one that stopped early is marked as failed."""
-        if summary is not None:
-            self._run.summary.update(dict(summary))
-        self._run.finish(exit_code=0 if summary is not None else 1)
+    def artifact(self, kind: str, paths: Sequence[Path]) -> None:
+        """Adds the files as one artifact, a version of which bears this run's id."""
+        artifact = self._wandb.Artifact(self._artifact(kind), type=kind)
+        for path in paths:
+            artifact.add_file(str(path), policy="immutable")  # sent from where it is
+        self._run.log_artifact(artifact, aliases=["latest", self._run.id])
 
-    def state(self) -> dict[str, Any]:
-        """The id under which a resumed run continues."""
-        return {"id": self._run.id}
+    def _artifact(self, kind: str) -> str:
+        return re.sub(r"[^A-Za-z0-9_.-]", "-", f"{self.start.name}-{kind}")
+
+    def alert(self, title: str, text: str, level: Level) -> None:
+        """Sends it to whom W&B is told to notify."""
+        self._run.alert(title[:TITLE], text, "ERROR" if level == "error" else "WARN")
+
+    def summary(self, summary: Mapping[str, Any]) -> None:
+        """Adds the results."""
+        self._run.summary.update(finite(summary))
+
+    def finish(self, ending: Ending) -> None:
+        """Closes the W&B run, which counts as finished, preempted or failed."""
+        if ending == "stopped":
+            self._run.mark_preempting()
+        self._run.finish(exit_code=0 if ending == "done" else 1)
+
+    def abandon(self) -> None:
+        """Ends W&B's service, which would be waited for at the end of the process otherwise."""
+        self._wandb.teardown()
+
+    def identity(self) -> dict[str, Any]:
+        """The id under which a resumed run continues, and where its architecture is."""
+        run = self._run
+        place = "/".join(part for part in (run.entity, run.project) if part)
+        return {
+            "id": run.id,
+            "artifact": f"{place}/{self._artifact('architecture')}:{run.id}",
+        }

@@ -19,6 +19,7 @@ from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.data.decode import Pixels, read_mask
 from squeezenas.data.feed import BATCH_PIXELS
 from squeezenas.data.frames import Frame, require_different_stems
+from squeezenas.data.image_files import image_size
 from squeezenas.data.loaders import evaluation_batches
 from squeezenas.data.transforms import STRIDE
 from squeezenas.engine.distributed import Process
@@ -31,7 +32,6 @@ from squeezenas.training.figures import Evaluation
 from squeezenas.training.label_files import (
     Ids,
     find_predictions,
-    image_size,
     instance_file,
     read_instance_ids,
     read_prediction,

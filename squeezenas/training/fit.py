@@ -21,8 +21,9 @@ from squeezenas.data.loaders import Batch, draw_seed
 from squeezenas.engine import precision
 from squeezenas.engine.bad_steps import BadSteps
 from squeezenas.engine.checkpoint import load_checkpoint, save_checkpoint
-from squeezenas.engine.distributed import agree, average, together
+from squeezenas.engine.distributed import average, together
 from squeezenas.engine.optim import learning_rate, restore_optimiser, take_step, timm_optimiser
+from squeezenas.engine.preemption import SafePoints
 from squeezenas.engine.torchvision_import import import_torchvision
 from squeezenas.nn.drop_path import DropPath
 from squeezenas.tasks.task import Inputs, State, finite_state
@@ -61,7 +62,7 @@ class Fit:
         )
         start = parts.transfer.fingerprint if parts.transfer else ""
         self._origin = {"the training images": parts.data.fingerprint(), "the first weights": start}
-        self._saved = time.monotonic()
+        self._safe_points = SafePoints(parts.config.checkpoint_minutes)
         self._metric = parts.task.metric()
         self._optimiser = timm_optimiser(parts.network, stage.optimiser)
         self._scaler = precision.scaler(parts.precision, process.device)
@@ -87,6 +88,7 @@ class Fit:
         Raises:
             ValueError: too many steps in a row were not finite.
             OSError: a file cannot be read or written.
+            Stopped: a signal or the end of the time asked for it; a checkpoint was written.
         """
         parts = self.parts
         batches = parts.stream.batches(self.step)
@@ -104,12 +106,13 @@ class Fit:
             timing = {"time/step": trained - start, "time/waiting_for_data": loaded - start}
             images = parts.stage.batch_size / (trained - start)
             run.log_timing({**timing, "time/images": images}, self.step)
-            if self.step % parts.steps_per_epoch == 0 or self._overdue():
-                self.checkpoint(run)
+            ended = self.step % parts.steps_per_epoch == 0
+            self._safe_points.reached(lambda: self.checkpoint(run), due=ended)
 
     def learn(self, batch: Batch) -> Metrics:
         """One optimiser step on a batch, in as many parts as the regime says."""
         parts, stage = self.parts, self.parts.stage
+        self._bad.begin(parts.network)
         warmup = round(stage.optimiser.warmup_epochs * parts.steps_per_epoch)
         rate = learning_rate(stage.optimiser, self.step, parts.steps, warmup)
         for path in parts.network.modules():
@@ -195,18 +198,12 @@ class Fit:
         """Steps in the plain average of the weights."""
         return int(self._average.n_averaged) if isinstance(self._average, AveragedModel) else 0
 
-    def _overdue(self) -> bool:
-        """Whether a checkpoint is due. All processes take part in it, so one clock rules."""
-        minutes = (time.monotonic() - self._saved) / 60
-        return agree(minutes >= self.parts.config.checkpoint_minutes)
-
     def checkpoint(self, run: Run) -> None:
         """Writes the whole state.
 
         Raises:
             OSError: it cannot be written.
         """
-        self._saved = time.monotonic()
         run.checkpoint(self.state_dict(), save_checkpoint)
 
     def resume(self, run: Run) -> None:

@@ -14,28 +14,14 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import write_atomically
 from squeezenas.data.decode import Pixels, read_mask_ids
 from squeezenas.data.frames import Frame
+from squeezenas.data.image_files import image_size, read_pixels
 
 Ids = Literal["label", "train"]
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image, read from its head.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no image.
-    """
-    try:
-        with Image.open(path) as picture:
-            return picture.height, picture.width
-    except Image.UnidentifiedImageError as error:
-        raise ValueError(f"{path} is damaged or no image; get the file again") from error
 
 
 def find_predictions(folder: Path, frames: Sequence[Frame]) -> list[Path]:
@@ -133,11 +119,10 @@ def read_instance_ids(path: Path, size: tuple[int, ...]) -> NDArray[np.uint16]:
         OSError: it cannot be read.
         ValueError: it is damaged, not one 16-bit id a pixel, or not of this size.
     """
-    ids = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if ids is None or ids.dtype != np.uint16 or ids.shape != size:
-        found = "damaged" if ids is None else f"{ids.dtype} of shape {ids.shape}"
+    ids = read_pixels(path, cv2.IMREAD_UNCHANGED)
+    if ids.dtype != np.uint16 or ids.shape != size:
         raise ValueError(
-            f"{path} is {found}; it must hold one 16-bit id a pixel in the size of its label, "
-            f"{size}; get the file again, or remove it to go without iIoU"
+            f"{path} is {ids.dtype} of shape {ids.shape}; it must hold one 16-bit id a pixel in "
+            f"the size of its label, {size}; get the file again, or remove it to go without iIoU"
         )
     return ids.astype(np.uint16, copy=False)

@@ -67,7 +67,7 @@ def read_official(path: Path) -> dict[str, Tensor]:
             "save the network's state_dict() instead"
         ) from error
     except Exception as error:  # a damaged pickle can fail in any way
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0][:200]
         raise ValueError(f"{path} is damaged ({reason}); get the file again") from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()

@@ -13,6 +13,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from squeezenas.core.model_card import ModelCard, Weights, read_model_card, write_model_card
+from squeezenas.core.reading import read_json
 from squeezenas.core.recipes import find
 from squeezenas.core.validation import validated
 from squeezenas.zoo.build import build
@@ -58,6 +59,20 @@ class SqueezeNASModel(
         model = cls(card.model_dump(mode="json", exclude_defaults=True))
         load_into(model.network, load_weights(card, file.parent))
         return model.eval()
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path, **arguments: Any
+    ) -> SqueezeNASModel:
+        """The network of a folder or repository, with its weights and in evaluation mode.
+
+        Raises:
+            OSError, ValueError: there is none, or it is not one that `save_pretrained` wrote.
+        """
+        config = Path(pretrained_model_name_or_path) / "config.json"
+        if config.is_file() and not isinstance(read_json(config), dict):
+            raise ValueError(f"{config}: no mapping; save_pretrained writes it")
+        return super().from_pretrained(pretrained_model_name_or_path, **arguments)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised RGB images `(N, 3, H, W)`, sides multiples of 32, to logits `(N, C, H, W)`."""

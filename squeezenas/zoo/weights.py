@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from squeezenas.core.files import write_atomically
 from squeezenas.core.model_card import ModelCard
+from squeezenas.core.seal import BLANK, filled, holds
 from squeezenas.zoo.build import build
 from squeezenas.zoo.convert import read_official
 from squeezenas.zoo.download import Checksums, download, weights_path
@@ -42,8 +43,8 @@ def save_weights(path: Path, network: nn.Module, card: ModelCard) -> str:
 def _save(path: Path, state: Mapping[str, Tensor], card: ModelCard) -> str:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     # One entry: several would be written in an order that differs from run to run.
-    about = json.dumps({"name": card.name, "classes": card.classes})
-    content = save(tensors, {KEY: about})
+    about = json.dumps({"seal": BLANK, "name": card.name, "classes": card.classes})
+    content = filled(save(tensors, {KEY: about}))
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 
@@ -73,7 +74,7 @@ def load_weights(card: ModelCard, folder: Path) -> dict[str, Tensor]:
     converted = path.with_suffix(".safetensors")
     if converted.is_file():
         with suppress(ValueError):  # damaged: it is made anew
-            return _tensors(converted, converted.read_bytes())
+            return read_weights(converted)[0]
     state = convert_weights(card, path)
     with suppress(OSError):  # a folder of downloads may be read-only
         _save(converted, state, card)
@@ -133,12 +134,19 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
         FileNotFoundError: no such file.
         ValueError: the file is damaged, or not written by `save_weights`.
     """
-    tensors = _tensors(path, _content(path, "no such file; name a .safetensors file"))
+    content = _content(path, "no such file; name a .safetensors file")
+    tensors = _tensors(path, content)
     with safe_open(path, "pt") as file:
-        about = (file.metadata() or {}).get(KEY)
-    if about is None:
+        text = (file.metadata() or {}).get(KEY)
+    if text is None:
         raise ValueError(f"{path}: it does not say its classes; name weights that squeezenas wrote")
-    return tensors, tuple(json.loads(about)["classes"])
+    about = json.loads(text)
+    if not holds(content, about.get("seal", "")):
+        raise ValueError(
+            f"{path}: it is not what its seal says, or an older version wrote it; copy it again, "
+            "or write it anew"
+        )
+    return tensors, tuple(about["classes"])
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -44,6 +44,9 @@ def test_a_search_leaves_all_that_is_needed(tmp_path, monkeypatch, capsys):
     card = read_model_card(folder / "architecture.yaml")
     assert card.space == "toy"
     assert card.costs.gmacs <= 0.004
+    known = json.loads((folder / "tracking.json").read_text())["sinks"]
+    assert (card.search["run"], card.search["tracking"]) == ("toy", known)
+    assert known["wandb"]["artifact"] == f"squeezenas/toy-architecture:{known['wandb']['id']}"
     with (folder / "candidates.csv").open() as file:
         rows = list(csv.DictReader(file))
     (chosen,) = (row for row in rows if row["chosen"] == "True")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from squeezenas.core.files import read_yaml, to_yaml, write_atomically
+from squeezenas.core.files import to_yaml, write_atomically
+from squeezenas.core.reading import read_yaml
 
 
 @pytest.mark.parametrize(

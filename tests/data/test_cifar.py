@@ -94,7 +94,7 @@ class Bomb:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (Bomb(), r"wants to run (posix|nt)\.system, which no batch of CIFAR needs"),
+        (Bomb(), r"wants to run (posix|nt)\.system, which no plain data needs"),
         ({"data": Bomb(), "labels": []}, r"wants to run (posix|nt)\.system"),
         ([1, 2], "holds a list, not the dict"),
         ({}, "no batch of CIFAR: .* its keys are none"),

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import io
-import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
-from squeezenas.core.config import Tracking
-from squeezenas.engine.checkpoint import load_checkpoint, save_checkpoint
 from squeezenas.tracking.run import Run
-from squeezenas.tracking.sink import Sink, Start, sinks
+from squeezenas.tracking.sink import Ending, Level, Sink, Start, sinks
 
 CONFIG = {"seed": 5, "regime": {"cost": {"target": 3.0}}}
 
@@ -79,96 +79,79 @@ def test_live_console_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "4/4  loss 1.500  temperature 0.50" in terminal.getvalue()
 
 
-def wandb_records(log: bytes) -> Iterator[bytes]:
-    """Records of a LevelDB log: blocks of 32 KiB of (crc, length, full|first|middle|last, data)."""
-    position, record = 7, b""  # behind W&B's own header
-    while position < len(log):
-        if 32768 - position % 32768 < 7:
-            position += 32768 - position % 32768
-            continue
-        _, length, kind = struct.unpack_from("<IHB", log, position)
-        record += log[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):
-            yield record
-            record = b""
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(None, "done"), (KeyboardInterrupt(), "stopped"), (ValueError("no"), "failed")],
+)
+def test_sinks_outlive_the_summary_and_hear_how_the_run_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None, told: str
+) -> None:
+    heard: list[object] = []
+
+    class Listening(Sink):
+        def summary(self, summary: Mapping[str, Any]) -> None:
+            heard.append(dict(summary))
+
+        def page(self, name: str, path: Path, step: int) -> None:
+            heard.append((name, path.name, step))
+
+        def alert(self, title: str, text: str, level: Level) -> None:
+            heard.append((title, text, level))
+
+        def finish(self, ending: Ending) -> None:
+            heard.append(ending)
+
+    monkeypatch.setitem(sinks._entries, "listening", Listening)
+    with (
+        pytest.raises(type(error)) if error else nullcontext(),
+        Run.create(tmp_path / "r", {}, ["listening"], steps=3) as run,
+    ):
+        run.log({"x": 1.0}, 1)
+        run.finish({"miou": 0.5})
+        run.page("report", tmp_path / "report.html")
+        if error:
+            raise error
+    alert = [("r failed", "no", "error")] if told == "failed" else []
+    assert heard == [{"miou": 0.5}, ("report", "report.html", 1), *alert, told]
 
 
-def test_wandb_offline_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb")
-    from wandb.proto import wandb_internal_pb2
+def test_a_run_without_results_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = []
 
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-    folder, settings = tmp_path / "r", Tracking(project="p", mode="offline", tags=["t"])
-    run = Run.create(folder, CONFIG, ["wandb"], steps=4, wandb=settings)
-    run.log({"search/loss": 0.5}, 1)
-    run.checkpoint({}, save_checkpoint)
-    run.__exit__(None, None, None)
-    again = Run.open(folder, CONFIG, ["wandb"], steps=4, wandb=settings)
-    again.restore(load_checkpoint)
-    again.log({"search/loss": 0.25}, 2)
-    again.table("candidates", [{"cost": 1.0}])
-    again.artifact(again.write_text("architecture.yaml", "name: x\n"), "architecture")
-    again.finish({"miou": 0.5})
+    class Listening(Sink):
+        def finish(self, ending: Ending) -> None:
+            heard.append(ending)
 
-    ids, history, artifacts = set(), {}, []
-    for path in folder.glob("wandb/offline-run-*/run-*.wandb"):
-        for data in wandb_records(path.read_bytes()):
-            record = wandb_internal_pb2.Record.FromString(data)
-            if record.HasField("run"):
-                ids.add(record.run.run_id)
-                assert record.run.project == "p"
-                assert list(record.run.tags) == ["t"]
-                config = {item.key: item.value_json for item in record.run.config.update}
-                assert config["seed"] == "5"
-            for item in record.history.item:
-                key = item.key or "/".join(item.nested_key)
-                history[record.history.step.num, key] = item.value_json
-            if record.request.log_artifact.artifact.type:
-                artifacts.append(record.request.log_artifact.artifact.type)
-            if record.artifact.type:
-                artifacts.append(record.artifact.type)
-    assert len(ids) == 1
-    assert history[1, "search/loss"] == "0.5"
-    assert history[2, "search/loss"] == "0.25"
-    assert any(key.startswith("tables/candidates") for _, key in history)
-    assert "architecture" in artifacts
+    monkeypatch.setitem(sinks._entries, "listening", Listening)
+    with Run.create(tmp_path / "r", {}, ["listening"], steps=3):
+        pass
+    assert heard == ["stopped"]
 
 
-def test_wandb_without_a_key_does_not_stop_the_run(
+def test_a_sink_that_hangs_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("wandb")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    for name in ("WANDB_API_KEY", "WANDB_MODE"):
-        monkeypatch.delenv(name, raising=False)
-    run = Run.create(tmp_path / "r", {}, ["wandb"], steps=4, wandb=Tracking(mode="online"))
-    run.log({"x": 1.0}, 1)
-    run.finish({})
-    assert "tracking with wandb is switched off: " in capsys.readouterr().err
-    assert (tmp_path / "r" / "summary.json").exists()
+    released = Event()
 
+    class Hanging(Sink):
+        patience = 0.05
 
-def test_tensorboard_hides_what_followed_the_checkpoint(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+        def log(self, metrics: Mapping[str, float], step: int) -> None:
+            released.wait()
 
-    run = Run.create(tmp_path / "r", {}, ["tensorboard"], steps=4)
-    run.log({"search/loss": 3.0}, 1)
-    run.checkpoint({}, save_checkpoint)
-    run.log({"search/loss": 2.0}, 2)
-    run.log({"search/loss": 1.0}, 3)
-    run.__exit__(None, None, None)
-    again = Run.open(tmp_path / "r", CONFIG, ["tensorboard"], steps=4)
-    again.restore(load_checkpoint)
-    again.log({"search/loss": 2.0}, 2)
-    again.table("candidates", [{"cost": 1.0}])
-    again.finish({"miou": 0.5})
-    events = EventAccumulator(str(tmp_path / "r" / "tensorboard"))
-    events.Reload()
-    found = [(event.step, event.value) for event in events.Scalars("search/loss")]
-    assert found == [(1, 3.0), (2, 2.0)]
+        def abandon(self) -> None:
+            raise RuntimeError("gone already")
+
+    monkeypatch.setitem(sinks._entries, "hanging", Hanging)
+    with Run.create(tmp_path / "r", {}, ["hanging"], steps=3) as run:
+        for step in (1, 2, 3):
+            run.log({"x": 1.0}, step)
+        run.finish({})
+    released.set()
+    assert capsys.readouterr().err == (
+        "tracking with hanging is switched off: no answer within 0.05 seconds\n"
+    )
+    assert len((tmp_path / "r" / "metrics.jsonl").read_text().splitlines()) == 3
 
 
 def test_tracking_imports_neither_torch_nor_wandb() -> None:

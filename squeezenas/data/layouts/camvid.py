@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from squeezenas.core.dataset_card import DatasetCard
+from squeezenas.core.reading import read_text
 from squeezenas.data.frames import Frame, layouts
 
 SUFFIXES = (".png", ".webp")
@@ -21,10 +22,10 @@ def camvid(card: DatasetCard, split: str, name: str) -> Iterator[Frame]:
         path.stem: path for path in (card.root / name).glob("*") if path.suffix.lower() in SUFFIXES
     }
     listing = card.root / f"{name}.txt"
-    for stem in _stems(listing.read_text()) if listing.is_file() else present:
+    for stem in _stems(read_text(listing)) if listing.is_file() else present:
         if stem not in present:
             raise FileNotFoundError(
-                f"{listing} lists {stem}, but {card.root / name} has no such image; "
+                f"{listing} lists {stem[:200]}, but {card.root / name} has no such image; "
                 "restore the image or remove the line"
             )
         yield Frame(present[stem], card.root / f"{name}annot" / f"{stem}.png", stem)

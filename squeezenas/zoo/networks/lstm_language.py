@@ -28,7 +28,7 @@ def lstm_language(backbone: str, classes: int, classifier: bool) -> LanguageNetw
     Raises:
         ValueError: another backbone, or a classifier is asked for.
     """
-    match = re.fullmatch(r"lstm([1-9]\d*)_([1-9]\d*)", backbone)
+    match = re.fullmatch(r"lstm([1-9]\d?)_([1-9]\d{0,4})", backbone)
     if match is None or classifier:
         raise ValueError(
             f"lstm_language on {backbone!r}: it is a network of task language, and its backbone is "

@@ -1,0 +1,218 @@
+"""Files of strangers: bounded in size, depth and nodes before any of it is built.
+
+Whatever is wrong with a file is a `ValueError` that names it, so that no file, however it was made,
+takes the program's memory or time, or ends it with a traceback. docs/safety.md tells of the rest.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+MIB = 1 << 20
+TEXT_LIMIT = 16 * MIB
+"""Bytes of a text or JSON file whose reader names no limit of its own."""
+YAML_LIMIT = MIB // 2
+"""Bytes of a YAML file, which takes seconds to parse; cards have a few thousand."""
+YAML_NODES = 50_000
+"""Values of a YAML file, those behind aliases counted as often as they are repeated."""
+DEPTH = 32
+"""Levels of nesting in a YAML or JSON file."""
+WORD = 10_000
+"""Characters of a YAML value without quotes: a number of more digits takes seconds to convert."""
+
+_REFERENCE = re.compile(r"\$\{oc\.env:\w+_ROOT(,[^${}]*)?\}")
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The content of a file of at most `limit` bytes.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is larger, or a folder, pipe or device.
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        if path.exists():
+            raise ValueError(f"{path}: a folder, pipe or device; name a file")
+        raise FileNotFoundError(f"{path}: no such file; check the path")
+    size = path.stat().st_size
+    if size <= limit:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+        size = len(content)
+    if size > limit:
+        raise ValueError(
+            f"{path}: {size:,} bytes where at most {limit:,} are read; name another file"
+        )
+    return content
+
+
+def read_text(path: Path, limit: int = TEXT_LIMIT) -> str:
+    """The UTF-8 text of a file of at most `limit` bytes.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as `read_bytes`, or it is not UTF-8.
+    """
+    try:
+        return read_bytes(path, limit).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8"
+        ) from None
+
+
+def read_json(path: Path, limit: int = TEXT_LIMIT) -> Any:
+    """The value in a JSON file, without NaN and infinities, which JSON does not have.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as `read_text`, or it is not JSON, nested more than
+            `DEPTH` deep, or a number of thousands of digits; names the file, and the line.
+    """
+    return parse_json(read_text(path, limit), str(path))
+
+
+def parse_json(text: str, where: str) -> Any:
+    """The value of a JSON text, of which `where` tells in messages.
+
+    Raises:
+        ValueError: as `read_json`.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        _require_shallow(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}, line {error.lineno}: not JSON ({error.msg})") from None
+    except RecursionError:
+        raise ValueError(f"{where}: nested more than {DEPTH} deep; correct the JSON") from None
+    except ValueError as error:  # numbers
+        raise ValueError(f"{where}: {error}; correct the JSON") from None
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _require_shallow(value: Any) -> None:
+    """Level by level, and only what can have levels: recursion is what deep nesting attacks."""
+    level = [value]
+    for _ in range(DEPTH + 1):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, dict | list)
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return
+    raise RecursionError
+
+
+def read_yaml(path: Path) -> DictConfig:
+    """The mapping in a YAML file, interpolations unresolved; `1e-3` is a number.
+
+    Raises:
+        FileNotFoundError: no such file.
+        OSError: it cannot be read.
+        ValueError: broken syntax, a key given twice, text that is not UTF-8, or no mapping; too
+            large or too deep; an interpolation that is not allowed; names the file, and the line
+            where there is one.
+    """
+    text = _yaml_text(path)
+    try:
+        content = OmegaConf.load(io.StringIO(text))
+    except (OSError, AssertionError):
+        content = None  # OmegaConf's words for a lone number, and for a date
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError) as error:
+        raise ValueError(f"{path}{_problem(error)}; correct the YAML") from None
+    if not isinstance(content, DictConfig):
+        raise ValueError(f"{path}: expected `key: value` lines at the top level")
+    return content
+
+
+def read_plain_yaml(path: Path) -> Any:
+    """The value in a YAML file, as its standard has it: `1e-3` is a text.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as `read_yaml`.
+    """
+    text = _yaml_text(path)
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise ValueError(f"{path}{_problem(error)}; correct the YAML") from None
+
+
+def _yaml_text(path: Path) -> str:
+    text = read_text(path, YAML_LIMIT)
+    try:
+        check_yaml(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"{path}{_problem(error)}; correct the YAML") from None
+    return text
+
+
+def check_yaml(text: str) -> None:
+    """Refuses YAML that would grow beyond bounds, or read what is none of its business.
+
+    Aliases may repeat values until `YAML_NODES` are reached. Of the environment only a place of
+    data can be asked for, `${oc.env:NAME_ROOT,default}`: a card sent by a stranger must not carry
+    the reader's keys into a run's name or log. Interpolations that join texts would grow as
+    aliases do.
+
+    Raises:
+        ValueError: says what is too large or not allowed.
+        yaml.YAMLError: broken syntax.
+    """
+    sizes: dict[str, int] = {}
+    levels: list[tuple[str | None, int]] = [(None, 0)]  # anchor, and nodes so far
+
+    def add(anchor: str | None, nodes: int) -> None:
+        outer, before = levels[-1]
+        levels[-1] = (outer, before + nodes)
+        if anchor is not None:
+            sizes[anchor] = nodes
+        if before + nodes > YAML_NODES:
+            raise ValueError(f"more than {YAML_NODES:,} values, aliases written out")
+
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            levels.append((event.anchor, 1))
+            if len(levels) - 1 > DEPTH:
+                raise ValueError(f"nested more than {DEPTH} deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            add(*levels.pop())
+        elif isinstance(event, yaml.AliasEvent):
+            if any(event.anchor == anchor for anchor, _ in levels):
+                raise ValueError(f"*{event.anchor} stands within itself")
+            add(None, sizes.get(event.anchor, 1))
+        elif isinstance(event, yaml.ScalarEvent):
+            add(event.anchor, 1)
+            _check_scalar(event)
+
+
+def _check_scalar(event: yaml.ScalarEvent) -> None:
+    if event.style is None and len(event.value) > WORD:
+        raise ValueError(f"a value of {len(event.value):,} characters; put it into quotes")
+    if "${" in _REFERENCE.sub("", event.value):
+        raise ValueError(
+            f"{event.value[:60]!r} is not understood: of interpolations there is "
+            "${oc.env:NAME_ROOT,default}, which reads a variable that ends in _ROOT"
+        )
+
+
+def _problem(error: Exception) -> str:
+    """`, line 3: what is wrong`."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        return f"{line}: {error.problem}"
+    return f": {' '.join(str(error).split())}"

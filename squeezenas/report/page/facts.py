@@ -1,0 +1,157 @@
+"""What is told of a run in words and numbers, as pairs of a term and its text."""
+
+from __future__ import annotations
+
+import shlex
+from statistics import median
+from typing import Any
+
+from squeezenas.core.figures import FIGURES, Figure
+from squeezenas.report.page.networks import Networks
+from squeezenas.report.page.plain import at, mapping, number, text, words
+from squeezenas.report.page.reading import RunFolder
+
+Facts = list[tuple[str, str]]
+
+
+def outcome(run: RunFolder, networks: Networks | None) -> Facts:
+    """What a search found: figure, cost against target, random baseline."""
+    facts: Facts = []
+    if networks is not None and (row := networks.chosen) is not None:
+        figure, value, cost = networks.figure, networks.values[row], networks.costs[row]
+        if value is not None:
+            facts.append((f"selection {figure.label}", figure.text(value)))
+        facts += _reported(run, networks.headline, figure)
+        if cost is not None:
+            facts.append(("cost", _cost(cost, networks.unit, run.target)))
+        kinds = ", ".join(f"{networks.kinds.count(k)} {k}" for k in dict.fromkeys(networks.kinds))
+        scored = len(networks.table) + networks.table.left_out
+        facts.append(("scored networks", f"{scored:,} ({kinds})"))
+        facts += _baseline(run, figure)
+    if (measured := number(at(run.summary, "chosen.measured_ms"))) is not None:
+        spread = number(at(run.summary, "chosen.measured_iqr_ms"))
+        facts.append(("latency, measured whole", f"{measured:.4g} ms (IQR {text(spread)} ms)"))
+    return facts
+
+
+def _reported(run: RunFolder, headline: str, figure: Figure) -> Facts:
+    found = number(at(run.summary, f"chosen.report_{headline}"))
+    label = f"report {figure.label}"
+    return [] if found is None else [(label, figure.text(found))]
+
+
+def _cost(cost: float, unit: str, target: float | None) -> str:
+    told = f"{cost:.4g} {unit}"
+    if not target:
+        return told
+    return f"{told}, {cost / target:.1%} of the target {target:g}"
+
+
+def _baseline(run: RunFolder, figure: Figure) -> Facts:
+    mean = number(at(run.summary, "random.mean"))
+    error = number(at(run.summary, "random.standard_error"))
+    count = number(at(run.summary, "random.networks"))
+    if mean is None or error is None or count is None:
+        return []
+    same = " of the same cost" if run.target is not None else ""
+    told = f"{figure.text(mean)} ± {figure.text(error)}"
+    return [("random baseline", f"{told} (standard error; {count:.0f} networks{same})")]
+
+
+def stage_outcome(run: RunFolder) -> Facts:
+    """What a stage of a training came to."""
+    summary = mapping(run.summary)
+    facts: Facts = []
+    for name, value in mapping(summary.get("figures")).items():
+        if (found := number(value)) is not None:
+            figure = FIGURES.get(name, Figure(name, percent=0 <= found <= 1))
+            facts.append((f"{figure.label} on {text(summary.get('split'))}", figure.text(found)))
+    shown = ("dataset", "epochs", "precision", "start")
+    facts += [(key, text(summary[key])) for key in shown if summary.get(key) is not None]
+    return [*facts, *_hours(summary)]
+
+
+def _hours(summary: Any) -> Facts:
+    hours = number(at(summary, "device_hours"))
+    return [] if hours is None else [("device-hours", f"{hours:.4g}")]
+
+
+def settings(run: RunFolder) -> Facts:
+    """What was run."""
+    strategy = at(run.config, "regime.strategy.name")
+    data = at(run.config, "datasets.title") or at(run.config, "datasets.name")
+    network = at(run.config, "models.name")
+    space = run.space.name if run.space else at(run.config, "regime.space")
+    stages = ", ".join(mapping(at(run.config, "regime.stages")))
+    told = {
+        "strategy": strategy, "space": space, "data": data, "network": network, "stages": stages,
+        "head": at(run.config, "regime.head"), "seed": at(run.config, "seed"),
+        "protocol": at(run.summary, "protocol"), "steps": steps(run),
+    }  # fmt: skip
+    facts = [(key, text(value)) for key, value in told.items() if value not in (None, "")]
+    return [*facts, *_hours(run.summary), *_speed(run)]
+
+
+def steps(run: RunFolder) -> str:
+    """How far it came, of how many where that is known."""
+    done = max((series.steps[-1] for series in run.metrics.values()), default=0)
+    an_epoch = number(at(run.config, "regime.steps_per_epoch")) or 0
+    every = (number(at(run.config, "regime.epochs")) or 0) * an_epoch
+    every = every or number(at(run.config, "regime.trials")) or 0
+    return f"{done:,.0f} of {every:,.0f}" if every and not run.finished else f"{done:,.0f}"
+
+
+def _speed(run: RunFolder) -> Facts:
+    series = run.timing.get("time/step")
+    seconds = [value for value in series.values if value is not None] if series else []
+    return [("a step", f"{median(seconds):.3g} s (median)")] if seconds else []
+
+
+def provenance(run: RunFolder) -> Facts:
+    """On what it was run, and how to repeat it."""
+    if not run.environments:
+        return []
+    first = run.environments[0]
+    cpu = mapping(first.get("cpu"))
+    gpus = words(first.get("gpus"))
+    device = text(at(run.summary, "device"))
+    libraries = mapping(first.get("libraries"))
+    revision = text(at(first, "git.revision"))[:12]
+    table = mapping(at(run.summary, "cost_table")) or run.latency
+    conditions = [text(table[key]) for key in ("device", "runtime", "precision") if key in table]
+    told = {
+        "command": shlex.join(words(first.get("command"))),
+        "date": text(first.get("date")).replace("T", " "),
+        "resumed": f"{len(run.environments) - 1} times" if len(run.environments) > 1 else "",
+        "device": device,
+        "CPU": f"{text(cpu.get('model'))}, {text(cpu.get('count'))} cores" if cpu else "",
+        "GPUs": ", ".join(gpus),
+        "latency measured on": ", ".join(conditions),
+        "platform": text(first.get("platform")),
+        "Python": text(first.get("python")),
+        "revision": revision + " (modified)" * (at(first, "git.modified") is True),
+        "libraries": ", ".join(f"{name} {text(version)}" for name, version in libraries.items()),
+    }  # fmt: skip
+    return [(key, value) for key, value in told.items() if value]
+
+
+def verdict(run: RunFolder, networks: Networks | None) -> str:
+    """One sentence on the whole run."""
+    kind = {"search": "One-shot search", "ask_tell": "Ask/tell search", "training": "Training"}
+    told = kind[run.kind]
+    if not run.finished:
+        return f"{told}, unfinished: {steps(run)} steps are here."
+    if run.kind == "training":
+        return f"{told} of {len(run.stages)} stage{'s' * (len(run.stages) != 1)}."
+    chosen = networks.chosen if networks else None
+    if networks is None or chosen is None or networks.values[chosen] is None:
+        return f"{told}, finished."
+    return f"{told}, finished: {_found(networks, chosen)}."
+
+
+def _found(networks: Networks, row: int) -> str:
+    value, cost = networks.values[row], networks.costs[row]
+    told = networks.figure.label
+    if value is not None:
+        told += f" {networks.figure.text(value)}"
+    return told if cost is None else f"{told} at {cost:.4g} {networks.unit}"

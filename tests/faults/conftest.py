@@ -1,0 +1,111 @@
+"""The launcher of faulty runs, the seed and number of draws, and the book of what was seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.fault import FAULTS
+from tests.faults.programs import begin_or_resume, left
+
+DRAWS = 3
+
+
+@dataclass
+class Launcher:
+    """The program that runs command lines with faults in them."""
+
+    process: subprocess.Popen[str]
+
+    def codes(self, *lives: dict[str, Any]) -> list[int]:
+        """The exit codes of lives that run at the same time."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"lives": lives}) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, "the launcher ended"
+        return list(json.loads(answer))
+
+    def run(self, name: str, folder: Path, *fault: Any, more: tuple[str, ...] = ()) -> int:
+        """Begins or resumes a run, with or without a fault; the exit code."""
+        words = begin_or_resume(name, folder, *more)
+        (code,) = self.codes(
+            {"words": words, "fault": fault, "folder": str(folder), "said": str(folder / "said")}
+        )
+        return code
+
+    def alone(self, name: str, folder: Path, more: tuple[str, ...] = ()) -> Alone:
+        """A run without faults, and the points that it passed."""
+        counted = {"file": f"{folder}.points"}
+        assert self.run(name, folder, "counted", counted, more=more) == 0, said(folder)
+        counts = json.loads(Path(f"{folder}.points").read_text())
+        return Alone(counts, left(name, folder / "runs" / "toy"))
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A run without faults.
+
+    Args:
+        points: how often each kind was passed.
+        files: what it left.
+    """
+
+    points: dict[str, int]
+    files: dict[str, object]
+
+
+def said(folder: Path) -> str:
+    """What the lives in a folder said."""
+    return (folder / "said").read_text()
+
+
+@pytest.fixture(scope="session")
+def launcher(repository: Path) -> Iterator[Launcher]:
+    """One a session: it imports everything once."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.launcher"],
+        cwd=repository, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        started = Launcher(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == '"ready"\n'
+        yield started
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """The draws of a test: of SQUEEZENAS_FAULTS_SEED and its name."""
+    return random.Random(f"{os.environ.get('SQUEEZENAS_FAULTS_SEED', '0')} {request.node.name}")
+
+
+@pytest.fixture
+def draws() -> int:
+    """How often a random fault is drawn: SQUEEZENAS_FAULTS_DRAWS."""
+    return int(os.environ.get("SQUEEZENAS_FAULTS_DRAWS", DRAWS))
+
+
+@pytest.fixture
+def seen() -> Callable[..., None]:
+    """Writes down that a fault was injected so often and ended as expected."""
+
+    def write(name: str, times: int, remark: str = "") -> None:
+        assert name in {fault.name for fault in FAULTS}, name
+        if file := os.environ.get("SQUEEZENAS_FAULTS_RESULTS"):
+            with Path(file).open("a") as results:
+                print(json.dumps({"fault": name, "times": times, "remark": remark}), file=results)
+
+    return write
