@@ -2,7 +2,7 @@
 
     python -m benchmarks.memory_of_search --output benchmarks/results/memory_of_search_cpu.json
 
-A one-shot search and a training of tiny networks on generated frames, over 2,000 steps in twenty
+A one-shot search and a training of tiny networks on generated frames, over 2,000 steps in ten
 epochs, and an ask/tell search of 2,000 evaluations of a generated table, whose trials are in a
 journal. Each runs in a process of its own with one thread and one malloc arena. The slope is that
 of least squares over what follows the warm-up, with its standard error; an ask/tell search keeps
@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from squeezenas.ask_tell.setup import build as build_ask_tell
 from squeezenas.ask_tell.setup import join
 from squeezenas.core.files import write_atomically
 from squeezenas.core.recipes import load_search
+from squeezenas.core.space import spaces
 from squeezenas.engine.distributed import Process
 from squeezenas.search.one_shot import OneShotSearch
 from squeezenas.search.setup import build as build_search
@@ -43,7 +45,7 @@ from squeezenas.training.fit import Fit
 from tests.search import toy as toy_search
 from tests.training import toy as toy_training
 
-EPOCHS = 20
+EPOCHS = 10
 EVERY = 20
 """Steps between two measurements."""
 WARMUP = 0.25
@@ -68,6 +70,17 @@ costs: {{ms: {{column: ms, unit: ms}}}}
 """
 
 
+@spaces.register("four_units")
+class FourUnits(toy_search.ToySpace):
+    """The toy space of the tests with three options of thirteen, for the sake of time."""
+
+    name = "four_units"
+
+    def options(self, c_in: int, c_out: int, stride: int) -> tuple[str, ...]:
+        """Narrow, wide and none."""
+        return "k3_e1_g1", "k3_e3_g1", "skip"
+
+
 class WatchedRun(Run):
     """A run that has its memory measured after each step."""
 
@@ -80,8 +93,8 @@ class WatchedRun(Run):
 
 
 def one_shot(folder: Path, steps: int, look: Look) -> None:
-    """A search for multiply-accumulates in the toy space of the tests."""
-    keys = [f"epochs={EPOCHS}", "warmup_epochs=1", f"steps_per_epoch={steps // EPOCHS}"]
+    """A search for multiply-accumulates, of which the first epoch is warm-up."""
+    keys = [f"epochs={EPOCHS}", f"steps_per_epoch={steps // EPOCHS}", "space=four_units"]
     config = toy_search.config(folder, *(f"regime.{key}" for key in keys))
     searching = OneShotSearch(build_search(config, _alone(), folder))
     with _run(folder, steps, look) as run:
@@ -187,6 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=2000, help=f"a multiple of {EPOCHS}")
     parser.add_argument("--case", choices=CASES, help="measure this one here, print what was read")
+    parser.add_argument("--jobs", type=int, default=1, help="cases at a time")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     options = parser.parse_args()
     if options.case:
@@ -194,13 +208,14 @@ def main() -> None:
         return
     where = {key: value for key, value in environment().items() if key != "command"}
     results: list[dict[str, Any]] = []
-    for case in CASES:
-        row = measured_apart(case, options.steps)
-        results.append(row)
-        print(f"{case:9}{row['mib_per_1000_steps']:8.3f} +- {row['standard_error']:.3f} MiB/1000")
-        if options.output:
-            content = {"environment": where, "warmup": WARMUP, "results": results}
-            write_atomically(options.output, json.dumps(content) + "\n")
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for row in pool.map(lambda case: measured_apart(case, options.steps), CASES):
+            results.append(row)
+            slope, error = row["mib_per_1000_steps"], row["standard_error"]
+            print(f"{row['case']:9}{slope:8.3f} +- {error:.3f} MiB/1000", flush=True)
+            if options.output:
+                content = {"environment": where, "warmup": WARMUP, "results": results}
+                write_atomically(options.output, json.dumps(content) + "\n")
 
 
 if __name__ == "__main__":

@@ -141,4 +141,4 @@ def understood(words: Sequence[str], network: Path) -> bool:
             return rest[0] == "check" and bool(load_card(rest[1:]))
         case "zoo":
             return rest[0] in zoo.USAGE
-    return not rest and "--version" in words or "--help" in words
+    return "--help" in words or "--version" in words

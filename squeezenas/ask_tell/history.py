@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from squeezenas.ask_tell import record
 from squeezenas.ask_tell.record import Record
 from squeezenas.ask_tell.slots import Slots
+from squeezenas.ask_tell.storage import foreign_faults
 from squeezenas.core.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -54,7 +55,15 @@ class History:
         self.slots = Slots(budget)
 
     def look(self) -> list[FrozenTrial]:
-        """Reads on; gives the trials that are new."""
+        """Reads on; gives the trials that are new.
+
+        Raises:
+            ValueError: there are others than this program writes.
+        """
+        with foreign_faults("the trials of this study"):
+            return self._look()
+
+    def _look(self) -> list[FrozenTrial]:
         changed, new = self._changed()
         self.next += len(new)
         new = [trial for trial in new if "tries" in trial.user_attrs]  # others are not ours

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from squeezenas.ask_tell.storage import foreign_faults
+
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
@@ -24,22 +26,25 @@ def open_study(
         directions: `maximize` or `minimize`, one an objective.
 
     Raises:
-        ValueError: the study is of something else; names the first key that differs.
+        ValueError: the study is of something else; names the first key that differs. Or it was not
+            made by this program.
     """
     from optuna.exceptions import DuplicatedStudyError
     from optuna.study import StudyDirection
 
     wanted = [StudyDirection[direction.upper()] for direction in directions]
     ours = json.loads(json.dumps(identity))
-    try:
-        study = storage.create_new_study(wanted, name)
-    except DuplicatedStudyError:
-        study = storage.get_study_id_from_name(name)
-    found = [direction.name.lower() for direction in storage.get_study_directions(study)]
+    with foreign_faults(f"study {name!r}"):
+        try:
+            study = storage.create_new_study(wanted, name)
+        except DuplicatedStudyError:
+            study = storage.get_study_id_from_name(name)
+        found = [direction.name.lower() for direction in storage.get_study_directions(study)]
+        theirs = storage.get_study_user_attrs(study).get(IDENTITY)
+        count = storage.get_n_trials(study)
     if found != list(directions):
         raise _of_another(name, "directions", found, list(directions))
-    theirs = storage.get_study_user_attrs(study).get(IDENTITY)
-    if theirs is None and storage.get_n_trials(study):
+    if theirs is None and count:
         raise ValueError(
             f"study {name!r}: its trials were not made by this program; give another study="
         )

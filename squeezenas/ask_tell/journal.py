@@ -14,7 +14,7 @@ import os
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import accumulate
 from pathlib import Path
@@ -46,7 +46,7 @@ class Journal(JournalFileBackend):
         self._path = path
         self._starts = [0]  # of the lines that were read, and of the next one
 
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """What the lines from this one on say, up to one that is being written.
 
         Raises:

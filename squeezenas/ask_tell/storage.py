@@ -18,6 +18,11 @@ PATIENCE = 60.0
 """Seconds that a process waits for the others' turns in an SQLite file."""
 STARTS = 5
 """How often tables are made: processes that start together get in each other's way."""
+FOREIGN = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError,
+    ValueError,
+)  # fmt: skip
+"""What reading raises of lines and tables that were not written by this program."""
 
 
 def open_storage(storage: str, folder: Path) -> BaseStorage:
@@ -66,6 +71,30 @@ def storage_faults(place: str) -> Iterator[None]:
         raise _unusable(place, error) from error
 
 
+@contextmanager
+def foreign_faults(place: str) -> Iterator[None]:
+    """Says in one sentence that a storage holds what this program did not write.
+
+    Args:
+        place: what the sentence begins with.
+
+    Raises:
+        ValueError: in place of whatever goes wrong when it is read.
+    """
+    from squeezenas.ask_tell.journal import DamagedJournalError
+
+    try:
+        yield
+    except DamagedJournalError:
+        raise
+    except FOREIGN as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ValueError(
+            f"{place}: holds what this program did not write ({said}); give another study= or "
+            "storage="
+        ) from error
+
+
 def _unusable(place: str, error: BaseException) -> OSError:
     """The first line of what the driver says; it names hosts and files but no passwords."""
     cause = getattr(error, "orig", None) or error
@@ -88,7 +117,7 @@ def _journal(path: Path) -> BaseStorage:
         raise _unusable(f"journal {path}", error) from error
     except DamagedJournalError:
         raise
-    except (ValueError, KeyError, TypeError, AssertionError):
+    except FOREIGN:
         raise ValueError(f"journal {path}: not a journal of trials; name another file") from None
 
 
@@ -118,6 +147,8 @@ def _database(storage: str) -> BaseStorage:
         except (SQLAlchemyError, RuntimeError) as error:  # RuntimeError: tables of another version
             if start == STARTS - 1 or not _collided(error):
                 raise _unusable(f"storage {url}", error.__cause__ or error) from error
+        except FOREIGN as error:  # of what is in the tables
+            raise _unusable(f"storage {url}", error) from error
     if url.get_backend_name() == "sqlite":
         _one_at_a_time(opened)
     return get_storage(opened)

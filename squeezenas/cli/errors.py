@@ -100,6 +100,6 @@ def _words(error: Exception) -> str:
         case errno.ENOSPC | errno.EDQUOT:
             return f"{where}the disk is full; free some space and continue with --resume"
         case errno.EIO:
-            return f"{where}the disk cannot be read or written; check it, then use --resume"
+            return f"{where}{error.strerror}; check the disk, then continue with --resume"
         case _:
             return f"{where}{error.strerror}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
+from squeezenas.core.reading import read_json_lines
 from squeezenas.core.space import ChainSpace
 from squeezenas.report.architecture import draw_architecture
 from squeezenas.report.cells import animate_cells, draw_cells
@@ -33,8 +33,8 @@ def draw_search(folder: Path, searching: OneShotSearch, selection: Selection) ->
         for one in selection.candidates
     ]
     draw_pareto(folder / "pareto.png", points, target, parts.unit, selection.figure)
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    draw_curves(folder / "curves.png", [json.loads(line) for line in lines], target, parts.unit)
+    rows = read_json_lines(folder / "metrics.jsonl")
+    draw_curves(folder / "curves.png", rows, target, parts.unit)
 
 
 def _draw_network(folder: Path, searching: OneShotSearch, selection: Selection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,10 +14,15 @@ import cv2
 import numpy as np
 
 from squeezenas.data.decode import Pixels, require_whole
-from squeezenas.data.image_files import read_pixels
+from squeezenas.data.image_files import MOST_PIXELS, read_pixels
 
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
+VIDEO_HEAD = re.compile(
+    rb"RIFF....AVI |\x1aE\xdf\xa3|....(ftyp|moov|mdat|wide|free|skip)", re.DOTALL
+)
+"""How AVI, Matroska and QuickTime, MP4 among it, begin."""
+SIDES = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
 
 
 class Item(NamedTuple):
@@ -46,10 +52,7 @@ def find_images(given: str) -> dict[str, Path]:
     elif path.is_file():
         files, root = [path], path.parent
     else:
-        files = sorted(Path(found) for found in glob.glob(given, recursive=True))  # noqa: PTH207
-        files = [file for file in files if file.is_file()]
-        parts = next((i for i, p in enumerate(path.parts) if glob.has_magic(p)), len(path.parts))
-        root = Path(*path.parts[:parts])
+        root, files = _matching(path)
     if not files:
         raise FileNotFoundError(
             f"input={given}: no image there; name an image, a folder, a pattern or a video"
@@ -63,6 +66,20 @@ def find_images(given: str) -> dict[str, Path]:
             )
         named[name] = file
     return named
+
+
+def _matching(pattern: Path) -> tuple[Path, list[Path]]:
+    """The files of a pattern, and the folder that it begins in.
+
+    Unlike `glob.glob`, `**` follows no links: two that lead back would be walked for ever.
+    """
+    parts = pattern.parts
+    fixed = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    root, rest = Path(*parts[:fixed]), parts[fixed:]
+    if not rest:
+        return root, []
+    below = Path(*rest, "*") if rest[-1] == "**" else Path(*rest)
+    return root, sorted(file for file in root.glob(str(below)) if file.is_file())
 
 
 def read_photo(path: Path) -> Pixels:
@@ -108,8 +125,13 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._capture = cv2.VideoCapture(str(path))
-        good, first = self._capture.read()
+        with path.open("rb") as file:
+            head = file.read(12)
+        # Others may be playlists, which have FFmpeg open what they name, on the network too.
+        known = VIDEO_HEAD.match(head) is not None
+        self._capture = cv2.VideoCapture(str(path)) if known else cv2.VideoCapture()
+        width, height = (self._capture.get(side) for side in SIDES)
+        good, first = self._capture.read() if width * height <= MOST_PIXELS else (False, None)
         if not good:
             raise ValueError(
                 f"input={path}: no frame of this video can be read; it is damaged, or in a format "

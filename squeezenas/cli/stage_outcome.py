@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from squeezenas.core.model_card import Costs, ModelCard, Weights, read_model_card, write_model_card
+from squeezenas.core.reading import read_json_lines
 from squeezenas.core.retrain_config import RetrainConfig
 from squeezenas.costs.latency import conditions, measure_latency
 from squeezenas.costs.macs import gmacs, parameters
@@ -18,6 +19,7 @@ from squeezenas.data.frames import Frame
 from squeezenas.report.confusion_matrix import draw_confusion_matrix
 from squeezenas.report.curves import draw_curves
 from squeezenas.report.overlays import draw_overlays
+from squeezenas.tracking.environment import read_environments
 from squeezenas.tracking.files import finite, write_text
 from squeezenas.tracking.run import Run
 from squeezenas.training.evaluation import evaluate
@@ -141,8 +143,7 @@ def _costs(fit: Fit) -> Costs:
 
 def _draw(run: Run, fit: Fit, evaluation: Evaluation | None) -> None:
     parts, folder, card = fit.parts, run.folder, fit.parts.data.card
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    draw_curves(folder / "curves.png", [json.loads(line) for line in lines])
+    draw_curves(folder / "curves.png", read_json_lines(folder / "metrics.jsonl"))
     names = ["curves"]
     if evaluation:
         counts = evaluation.confusion.counts.cpu().numpy()
@@ -169,7 +170,7 @@ def write_model(folder: Path, config: RetrainConfig) -> None:
     last, last_stage = cards[-1], list(config.regime.stages)[-1]
     assert last.weights is not None
     file = f"{places[-1].name}/{last.weights.file}"
-    here = json.loads((places[-1] / "environment.json").read_text())[-1]
+    here = read_environments(places[-1] / "environment.json")[-1]
     stages = {name: value for card in cards for name, value in card.training.items()}
     training = {
         "stages": stages,
@@ -194,7 +195,7 @@ def write_model(folder: Path, config: RetrainConfig) -> None:
 
 def _command(folder: Path, config: RetrainConfig, processes: int) -> str:
     """The command that repeats the run, the network taken from this very card."""
-    started = json.loads((folder / "environment.json").read_text())[0]["command"]
+    started = read_environments(folder / "environment.json")[0]["command"]
     own = ("models=", "seed=", "name=")  # a name may be given to one run only
     words = [word for word in started[1:] if word != "train" and not word.startswith(own)]
     program = ["torchrun", f"--nproc-per-node={processes}"] if processes > 1 else ["python"]

@@ -38,7 +38,9 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files only their owner can read
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a failed write does not say of which file
         with suppress(OSError):  # what keeps a file from being written may keep it from going too
             Path(temporary).unlink()
         raise

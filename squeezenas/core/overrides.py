@@ -61,7 +61,7 @@ def _value(argument: str, text: str) -> Any:
     try:
         # OmegaConf reads YAML with numbers as people write them: 1e-3 is one.
         parsed = OmegaConf.from_dotlist([f"value={text}"])
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ValueError(f"{argument}: the value is not valid YAML ({problem})") from None
     plain = OmegaConf.to_container(parsed, resolve=False)

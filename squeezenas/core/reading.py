@@ -19,6 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 MIB = 1 << 20
 TEXT_LIMIT = 16 * MIB
 """Bytes of a text or JSON file whose reader names no limit of its own."""
+LINES_LIMIT = 1024 * MIB
+"""Bytes of a file of JSON lines, such as the metrics of a long run."""
 YAML_LIMIT = MIB // 2
 """Bytes of a YAML file, which takes seconds to parse; cards have a few thousand."""
 YAML_NODES = 50_000
@@ -79,6 +81,21 @@ def read_json(path: Path, limit: int = TEXT_LIMIT) -> Any:
     return parse_json(read_text(path, limit), str(path))
 
 
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects in a file of one JSON object a line.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as `read_json`, or a line is no object.
+    """
+    found = []
+    for number, line in enumerate(read_text(path, LINES_LIMIT).splitlines(), 1):
+        record = parse_json(line, f"{path}, record {number}")
+        if not isinstance(record, dict):
+            raise ValueError(f"{path}, record {number}: expected a JSON object")
+        found.append(record)
+    return found
+
+
 def parse_json(text: str, where: str) -> Any:
     """The value of a JSON text, of which `where` tells in messages.
 
@@ -127,11 +144,10 @@ def read_yaml(path: Path) -> DictConfig:
             large or too deep; an interpolation that is not allowed; names the file, and the line
             where there is one.
     """
-    text = _yaml_text(path)
+    text, is_mapping = _yaml_text(path)
     try:
-        content = OmegaConf.load(io.StringIO(text))
-    except (OSError, AssertionError):
-        content = None  # OmegaConf's words for a lone number, and for a date
+        # OmegaConf would parse a lone text once more, which nobody has checked.
+        content = OmegaConf.load(io.StringIO(text)) if is_mapping else None
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError) as error:
         raise ValueError(f"{path}{_problem(error)}; correct the YAML") from None
     if not isinstance(content, DictConfig):
@@ -145,29 +161,31 @@ def read_plain_yaml(path: Path) -> Any:
     Raises:
         FileNotFoundError, OSError, ValueError: as `read_yaml`.
     """
-    text = _yaml_text(path)
+    text, _ = _yaml_text(path)
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise ValueError(f"{path}{_problem(error)}; correct the YAML") from None
 
 
-def _yaml_text(path: Path) -> str:
+def _yaml_text(path: Path) -> tuple[str, bool]:
     text = read_text(path, YAML_LIMIT)
     try:
-        check_yaml(text)
+        return text, check_yaml(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path}{_problem(error)}; correct the YAML") from None
-    return text
 
 
-def check_yaml(text: str) -> None:
+def check_yaml(text: str) -> bool:
     """Refuses YAML that would grow beyond bounds, or read what is none of its business.
 
     Aliases may repeat values until `YAML_NODES` are reached. Of the environment only a place of
     data can be asked for, `${oc.env:NAME_ROOT,default}`: a card sent by a stranger must not carry
     the reader's keys into a run's name or log. Interpolations that join texts would grow as
     aliases do.
+
+    Returns:
+        Whether it is a mapping, or nothing at all.
 
     Raises:
         ValueError: says what is too large or not allowed.
@@ -184,7 +202,10 @@ def check_yaml(text: str) -> None:
         if before + nodes > YAML_NODES:
             raise ValueError(f"more than {YAML_NODES:,} values, aliases written out")
 
+    root: yaml.NodeEvent | None = None
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if root is None and isinstance(event, yaml.NodeEvent):
+            root = event
         if isinstance(event, yaml.CollectionStartEvent):
             levels.append((event.anchor, 1))
             if len(levels) - 1 > DEPTH:
@@ -198,6 +219,7 @@ def check_yaml(text: str) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             add(event.anchor, 1)
             _check_scalar(event)
+    return root is None or isinstance(root, yaml.MappingStartEvent)
 
 
 def _check_scalar(event: yaml.ScalarEvent) -> None:

@@ -12,6 +12,8 @@ from squeezenas.core.registry import nearest
 from squeezenas.core.schema import Key, keys, show
 
 M = TypeVar("M", bound=BaseModel)
+LONGEST = 600
+"""Characters of what is said of one key, before where it comes from."""
 Origin = Callable[[str], str]
 
 
@@ -34,9 +36,15 @@ def validated(model: type[M], data: Any, origin: Origin, prefix: str = "") -> M:
         lines = []
         for fault in error.errors(include_url=False):
             full = _full_key(prefix, fault)
-            lines.append(f"{full}: {_sentence(full, fault, known)} {origin(full)}".rstrip())
+            line = _cut(f"{_cut(full)}: {_sentence(full, fault, known)}")
+            lines.append(f"{line} {origin(full)}".rstrip())
         head = f"{len(lines)} keys are wrong:\n  " if len(lines) > 1 else ""
         raise ValueError(head + "\n  ".join(lines)) from None
+
+
+def _cut(text: str) -> str:
+    """A key or a value of a stranger's may have millions of characters."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def suggestion(key: str, known: list[str]) -> str:

@@ -155,9 +155,9 @@ def _train_ids(content: Json, card: DatasetCard, source: Path) -> dict[int, int]
     if found != wanted:
         lacking = [name for name in found if name not in wanted]
         strange = [name for name in wanted if name not in found]
-        what = f"lacks {lacking[0]!r}" if lacking else f"has {strange[0]!r}, which it has not"
-        if not lacking and not strange:
-            what = "has another order than their ids"
+        what = "has another order than their ids"
+        if lacking or strange:
+            what = f"lacks {lacking[0]!r}" if lacking else f"has {strange[0]!r}, which it has not"
         raise ValueError(
             f"{source} has {len(found)} categories and the card {card.name!r} {len(wanted)} classes"
             f"{' beside background' * first}; the card {what}: correct datasets.classes"

@@ -61,12 +61,24 @@ def start(device: str) -> Process:
     if local is not None:
         torch.cuda.set_device(local)
     if world_size > 1 and not dist.is_initialized():
-        global _patient
         # Numbers on the CPU go by gloo, so that agreeing on one does not wait for the GPU.
-        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALL)
-        _patient = dist.new_group(backend="gloo", timeout=PATIENCE)
+        _join("cpu:gloo,cuda:nccl" if cuda else "gloo")
     rank = dist.get_rank() if world_size > 1 else 0
     return Process(rank, world_size, local or torch.device("cpu"))
+
+
+def _join(backend: str) -> None:
+    """Finds the other processes, those of the same start.
+
+    Where `torchrun` is not told of a rendezvous, all its starts share one store, and would find
+    addresses of processes that died.
+    """
+    global _patient
+    store, rank, world_size = next(dist.rendezvous("env://", timeout=STALL))
+    if os.environ.get("TORCHELASTIC_RUN_ID") == "none":
+        store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=STALL)
+    _patient = dist.new_group(backend="gloo", timeout=PATIENCE)
 
 
 def together(network: nn.Module, process: Process, unused: bool = False) -> nn.Module:

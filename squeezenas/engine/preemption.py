@@ -35,7 +35,7 @@ class Order(IntEnum):
     SIGINT = 5
 
 
-SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
+SIGNALS = tuple(number for number in signal.Signals if number.name in Order.__members__)
 
 
 class _Asked:
@@ -84,10 +84,11 @@ def deferring() -> Iterator[None]:
 def deafen() -> None:
     """Makes this process, one that loads data, ignore the signals that its group gets as well.
 
-    It ends when its main process does.
+    It ends when its main process does, which insists on it: a second SIGTERM is heard.
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
 
 
 def stop_if_asked() -> None:

@@ -46,11 +46,9 @@ def write_graph(
             model.metadata_props.add(key=name, value=text)
         write_atomically(path, model.SerializeToString())
         return
-    import openvino
-
-    from squeezenas.runtimes.openvino_cpu import to_openvino
+    from squeezenas.runtimes.openvino_cpu import library, to_openvino
 
     network = to_openvino(model.SerializeToString())
     for name, text in told.items():
         network.set_rt_info(text, [TOLD, name])
-    openvino.save_model(network, path, compress_to_fp16=False)
+    library().save_model(network, path, compress_to_fp16=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -22,9 +23,19 @@ def core() -> Any:
     last core goes: the next signal, such as that of a data loader's worker that ends, would then
     kill the process.
     """
+    return library().Core()
+
+
+def library() -> Any:
+    """The module `openvino`, which tells nobody of it.
+
+    Its import writes to the user's home and reports to Intel, unless `openvino_telemetry` is not
+    there; so Python is told that it is not.
+    """
+    sys.modules.setdefault("openvino_telemetry", cast("Any", None))
     import openvino
 
-    return openvino.Core()
+    return openvino
 
 
 def to_openvino(model: bytes) -> Any:

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from squeezenas.core.reading import read_json
+
 LIBRARIES = (
     "squeezenas",
     "torch",
@@ -44,6 +46,25 @@ def environment() -> dict[str, Any]:
         **_torch_devices(),
         "git": _git_revision(),
     }
+
+
+def read_environments(path: Path) -> list[dict[str, Any]]:
+    """What a file says that has one `environment()` for each start of a run.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it was changed; names the file.
+    """
+    found = read_json(path)
+    kinds = {"command": list, "python": str, "libraries": dict, "platform": str, "cpu": dict}
+    if not (
+        isinstance(found, list)
+        and found
+        and all(isinstance(one, dict) for one in found)
+        and all(isinstance(one.get(key), kind) for one in found for key, kind in kinds.items())
+    ):
+        raise ValueError(f"{path} was changed: it is not as a run writes it; put it back")
+    return found
 
 
 def _version(name: str) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from squeezenas.core.reading import read_json
 from squeezenas.tracking.alarms import Alarm
 from squeezenas.tracking.files import write_text
 
@@ -33,7 +34,7 @@ class TrackingRecord:
         if not path.is_file():
             return
         try:
-            content = json.loads(path.read_text())
+            content = read_json(path)
             self.sinks = {name: dict(identity) for name, identity in content["sinks"].items()}
             self.alerts = [{"kind": alert["kind"], **alert} for alert in content["alerts"]]
         except (ValueError, KeyError, TypeError, AttributeError) as error:

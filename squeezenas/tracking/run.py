@@ -26,7 +26,7 @@ from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import to_yaml
 from squeezenas.core.space import SearchSpace
 from squeezenas.tracking.alarms import Alarm, of_distribution, of_metrics
-from squeezenas.tracking.environment import environment
+from squeezenas.tracking.environment import environment, read_environments
 from squeezenas.tracking.files import JsonLines, cannot_write, finite, write_text
 from squeezenas.tracking.lineage import Lineage
 from squeezenas.tracking.record import TrackingRecord
@@ -222,13 +222,13 @@ class Run:
         """
         if not self.main:
             return
-        columns = list(dict.fromkeys(key for row in rows for key in row))
+        shown = masked(rows)
+        columns = list(dict.fromkeys(key for row in shown for key in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(shown)
         write_text(self.folder / f"{name}.csv", text.getvalue())
-        shown = masked(rows)
         self._each(lambda sink: sink.table(name, shown, self._step))
 
     def artifact(self, kind: str, *paths: Path) -> None:
@@ -293,7 +293,7 @@ class Run:
         self._begin(position)
         if self.main:
             path = self.folder / "environment.json"
-            before = json.loads(path.read_text()) if path.is_file() else []
+            before = read_environments(path) if path.is_file() else []
             write_text(path, json.dumps([*before, environment()], indent=2) + "\n")
         return state
 

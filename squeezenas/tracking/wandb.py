@@ -17,6 +17,9 @@ from squeezenas.tracking.secrets import masked
 from squeezenas.tracking.sink import Ending, Level, Segments, Sink, Start, sinks
 
 SECONDS_TO_CONNECT = 30
+SECONDS_TO_START = 300
+"""Of W&B's service on this machine, which takes two or three unless the machine is very busy."""
+
 SECONDS_TO_UPLOAD = 300
 """What is not uploaded so long after the end stays in the run folder, for `wandb sync`."""
 
@@ -37,10 +40,13 @@ class WeightsAndBiases(Sink):
     def __init__(self, start: Start) -> None:
         super().__init__(start)
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        os.environ.setdefault("WANDB__SERVICE_WAIT", str(SECONDS_TO_START))
         import wandb
 
         self._wandb = wandb
         settings, lineage, known = start.wandb, start.lineage, start.identity.get("id")
+        # A sweep's agent gives the id of its run; the next stage of this process is another run.
+        given = os.environ.pop("WANDB_RUN_ID", None)
         online = settings.mode == "online"
         self._run = wandb.init(
             project=settings.project,
@@ -50,7 +56,7 @@ class WeightsAndBiases(Sink):
             name=start.name,
             group=settings.group or lineage.group,
             job_type=lineage.job,
-            id=known,
+            id=known or given or wandb.util.generate_id(),
             resume="allow" if known and online else None,
             dir=start.folder,
             config={
@@ -59,7 +65,7 @@ class WeightsAndBiases(Sink):
                 "environment": masked(environment()),
             },
             settings=wandb.Settings(
-                init_timeout=SECONDS_TO_CONNECT,
+                init_timeout=SECONDS_TO_CONNECT if online else SECONDS_TO_START,
                 login_timeout=SECONDS_TO_CONNECT,
                 finish_timeout=SECONDS_TO_UPLOAD,
                 console="off",
@@ -70,8 +76,6 @@ class WeightsAndBiases(Sink):
                 x_disable_meta=True,
             ),
         )
-        # A sweep's agent gives the id of its run; another stage of this process is another run.
-        os.environ.pop("WANDB_RUN_ID", None)
         if online and not known:
             self._use_architecture()
 

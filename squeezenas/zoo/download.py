@@ -36,6 +36,8 @@ PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds; a server that asks for more is left alone."""
 CHUNK = 1 << 16
+LARGEST = 1 << 33
+"""Bytes of a file; a server that sends more would fill the disk."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -88,7 +90,8 @@ def weights_path(card: ModelCard) -> Path:
             f"model card {card.name} has a weights.url without a checksum; add weights.sha256"
         )
     ending = ".safetensors" if source.url.endswith(".safetensors") else ".pth"
-    return home() / "weights" / f"{card.name}-{digest[:8]}{ending}"
+    name = re.sub(r"[^\w.+-]", "_", card.name)  # a stranger's may lead out of the folder
+    return home() / "weights" / f"{name}-{digest[:8]}{ending}"
 
 
 def address(url: str) -> str:
@@ -195,6 +198,8 @@ def _receive(source: str, partial: Path, bar: Any) -> None:
         bar.total, bar.n = whole, start
         with partial.open("ab" if start else "wb") as file:
             for chunk in _chunks(response):
+                if file.tell() + len(chunk) > LARGEST:
+                    raise _BrokenOffError(f"it sends more than {LARGEST:,} bytes", again=False)
                 file.write(chunk)
                 bar.update(len(chunk))
             file.flush()
@@ -260,7 +265,12 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _allowed(url: str, before: str = "") -> bool:
-    parts = urllib.parse.urlsplit(url)
+    if not re.fullmatch(r"[!-~]+", url):  # a request is made of these
+        return False
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return False
     if parts.scheme == "http":
         return parts.hostname in LOCAL and not before.startswith("https:")
     return parts.scheme == "https" or (parts.scheme == "file" and not before)

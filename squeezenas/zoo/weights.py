@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from squeezenas.core.files import write_atomically
 from squeezenas.core.model_card import ModelCard
+from squeezenas.core.reading import parse_json
 from squeezenas.core.seal import BLANK, filled, holds
 from squeezenas.zoo.build import build
 from squeezenas.zoo.convert import read_official
@@ -137,16 +138,16 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     content = _content(path, "no such file; name a .safetensors file")
     tensors = _tensors(path, content)
     with safe_open(path, "pt") as file:
-        text = (file.metadata() or {}).get(KEY)
-    if text is None:
+        text = (file.metadata() or {}).get(KEY, "null")
+    about = parse_json(text, str(path))
+    if not isinstance(about, dict) or not isinstance(about.get("classes"), list):
         raise ValueError(f"{path}: it does not say its classes; name weights that squeezenas wrote")
-    about = json.loads(text)
-    if not holds(content, about.get("seal", "")):
+    if not holds(content, str(about.get("seal"))):
         raise ValueError(
             f"{path}: it is not what its seal says, or an older version wrote it; copy it again, "
             "or write it anew"
         )
-    return tensors, tuple(about["classes"])
+    return tensors, tuple(map(str, about["classes"]))
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor]) -> None:

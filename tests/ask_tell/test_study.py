@@ -1,14 +1,17 @@
 """One process's view of the trials: the budget, tries, deaths, and what the study is of."""
 
+import signal
 import time
 
 import optuna
 import pytest
 
-from squeezenas.ask_tell import liveness
+from squeezenas.ask_tell import liveness, study
 from squeezenas.ask_tell.storage import open_storage
 from squeezenas.ask_tell.study import DEATHS
+from squeezenas.core.stopped import Stopped
 from squeezenas.core.trial import Proposal
+from squeezenas.engine.preemption import deferring, listening
 from tests.ask_tell.toy import IDENTITY, SPACE, evaluate, numbered, run, trials, value
 
 
@@ -237,3 +240,21 @@ def test_a_study_of_another_program(storage):
     optuna.create_study(study_name="toy", storage=storage, direction="maximize").ask()
     with pytest.raises(ValueError, match="not made by this program; give another study="):
         trials(storage)
+
+
+def test_a_worker_that_waits_for_others_can_be_stopped(storage, monkeypatch):
+    first, second = trials(storage, budget=1), trials(storage, budget=1)
+    claim = first.claim(numbered)
+    monkeypatch.setattr(study.time, "sleep", lambda seconds: signal.raise_signal(signal.SIGTERM))
+    with listening(), deferring(), pytest.raises(Stopped, match="SIGTERM"):
+        second.claim(numbered)
+    assert evaluate(first, claim)
+
+
+def test_a_trial_that_was_given_back_is_no_death(storage):
+    for _ in range(DEATHS + 1):
+        mine = trials(storage, budget=1)
+        mine.give_back(mine.claim(numbered))
+    run(mine)
+    (record,) = mine.records()
+    assert (record.state, record.asked, record.number) == ("complete", 0, DEATHS + 1)

@@ -1,6 +1,7 @@
-"""Program: a command of two processes; in its first life, the second is killed in a step.
+"""Program: one process of a training; the second is killed in a step of its first life.
 
-The kernel kills like that when memory runs out: nothing is tidied up.
+The kernel kills like that when memory runs out: nothing is tidied up. With `alone` it is both
+processes of a training that is left alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from squeezenas.cli import stage_outcome
 from squeezenas.cli.main import main
 from squeezenas.core.model_card import Costs
 from squeezenas.training.fit import Fit
-from tests.search import toy  # noqa: F401
+from tests.search.forks import joined
+from tests.training.toy import ready
 
 STEP = 3
 
@@ -34,6 +36,9 @@ def killed_in_step() -> None:
 if __name__ == "__main__":
     stage_outcome._draw = lambda *_, **__: None
     stage_outcome._costs = lambda _: Costs(resolution=(64, 128))
-    if sys.argv[1] == "killed":
+    if sys.argv[1] == "alone":
+        ready()
+        joined(lambda: main(sys.argv[2:]), 2)
+    else:
         killed_in_step()
-    sys.exit(main(sys.argv[2:]))
+        sys.exit(main(sys.argv[1:]))

@@ -1,25 +1,25 @@
 """Runs stopped by signals or the end of their time, resumed, and compared with those left alone."""
 
 import csv
-import json
+import itertools
+import multiprocessing
+import os
 import signal
-import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from squeezenas.ask_tell.evaluators.table import TableEvaluator
-from squeezenas.ask_tell.study import Trials
-from squeezenas.cli import outcome, stage_outcome, trials_outcome
+from squeezenas.cli import outcome, search, stage_outcome, train, trials_outcome
 from squeezenas.cli.main import main
 from squeezenas.cli.resuming import STOPPED
 from squeezenas.core.model_card import Costs
-from squeezenas.search import one_shot, score
+from squeezenas.engine.preemption import SIGNALS, SafePoints
+from squeezenas.search import one_shot
 from squeezenas.search.score import InheritedWeights
 from squeezenas.training.fit import Fit
 from tests.cli.test_ask_tell import words
-from tests.lives import KilledError
 from tests.search import toy
 from tests.signals import signalled
 from tests.training import toy as retraining
@@ -95,9 +95,7 @@ def test_a_training_stopped_in_mid_epoch_ends_the_same(tmp_path, monkeypatch, ca
     whole = alone / "runs" / "toy" / place.name
     for name in ("metrics.jsonl", "classes.csv"):
         assert (place / name).read_bytes() == (whole / name).read_bytes(), name
-    assert same(
-        load_file(whole / "weights.safetensors"), load_file(place / "weights.safetensors")
-    )
+    assert same(load_file(whole / "weights.safetensors"), load_file(place / "weights.safetensors"))
     assert main(command) == 0
     assert "is finished already" in capfd.readouterr().out
 
@@ -131,8 +129,6 @@ def test_an_ask_tell_search_stopped_between_evaluations_ends_the_same(tmp_path, 
 
 def test_an_evaluation_broken_off_is_given_back(tmp_path, monkeypatch):
     """A training that is asked to stop leaves its trial to others, however often that happens."""
-    from squeezenas.engine.preemption import SafePoints
-
     alone, stopped = tmp_path / "alone", tmp_path / "stopped"
     for folder in (alone, stopped):
         folder.mkdir()
@@ -154,33 +150,25 @@ def test_an_evaluation_broken_off_is_given_back(tmp_path, monkeypatch):
     assert trials(alone, *columns) == trials(stopped, *columns)
 
 
-def test_a_process_that_waits_for_others_can_be_stopped(tmp_path, monkeypatch):
-    """The last trial is another's, who takes long."""
-    real = Trials.claim
-
-    def claim(self, propose):
-        if len(self.records()) == 39:
-            before = self.worker
-            real(self, propose)  # another worker of this process, which never finishes
-            monkeypatch.setattr(Trials, "claim", real)
-            assert before
-        return real(self, propose)
-
-    monkeypatch.setattr(Trials, "claim", claim)
-    signalled(monkeypatch, TableEvaluator, "evaluate", {})
-    monkeypatch.setattr("squeezenas.ask_tell.study.time.sleep", lambda _: signal.raise_signal(15))
-    assert main(words(tmp_path)) == 75
-    monkeypatch.undo()
-    assert len(json.loads("[1]")) == 1
+def test_processes_beside_it_stop_with_it(tmp_path, monkeypatch, capfd):
+    command = [*words(tmp_path), "--workers", "2", "--auto-resume"]
+    with monkeypatch.context() as patch:
+        signalled(patch, TableEvaluator, "evaluate", {0: signal.SIGTERM})
+        assert main(command) == 75
+    assert "ended early" not in capfd.readouterr().err
+    assert main([word for word in command if word not in ("--workers", "2")]) == 0
+    assert len(trials(tmp_path, "number")) == 40
 
 
 @pytest.mark.parametrize("command", ["search", "train"])
 def test_a_signal_before_the_first_step_leaves_no_run(tmp_path, monkeypatch, capfd, command):
-    source = toy if command == "search" else retraining
-    target = "squeezenas.cli.search.build" if command == "search" else "squeezenas.cli.train.Fit"
-    module, _, name = target.rpartition(".")
-    signalled(monkeypatch, sys.modules[module], name, {0: signal.SIGUSR1})
-    assert main([command, *source.arguments(tmp_path)]) == 75
+    if command == "search":
+        words = toy.arguments(tmp_path)
+        signalled(monkeypatch, search, "build", {0: signal.SIGUSR1})
+    else:
+        words = retraining.arguments(tmp_path)
+        signalled(monkeypatch, train, "check_stages", {0: signal.SIGUSR1})
+    assert main([command, *words]) == 75
     assert "before there was anything to keep; start it again" in capfd.readouterr().err
     assert not (tmp_path / "runs" / "toy").exists()
 
@@ -219,24 +207,19 @@ def test_auto_resume_refuses_another_configuration(tmp_path, monkeypatch, capfd)
 
 def test_loading_processes_do_not_hear_the_signals_of_their_group(tmp_path, monkeypatch, capfd):
     """Ctrl-C and Slurm reach them too: they neither end nor speak before the main process."""
-    real, done = one_shot.OneShotSearch.learn_weights, []
+    learn, loading = one_shot.OneShotSearch.learn_weights, []
 
     def learn_weights(self, *arguments, **keywords):
-        if not done:
-            import multiprocessing
-
-            done.append(multiprocessing.active_children())
-            for child in done[0]:
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-                    import os
-
-                    os.kill(child.pid, number)
+        if not loading:
+            loading.extend(multiprocessing.active_children())
+            for child, number in itertools.product(loading, SIGNALS):
+                os.kill(child.pid, number)
             signal.raise_signal(signal.SIGTERM)
-        return real(self, *arguments, **keywords)
+        return learn(self, *arguments, **keywords)
 
     monkeypatch.setattr(one_shot.OneShotSearch, "learn_weights", learn_weights)
     assert main(["search", *toy.arguments(tmp_path, "workers=1")]) == 75
-    assert done[0]
+    assert loading
     said = capfd.readouterr().err
     assert "Traceback" not in said
     assert said.count("stopped by SIGTERM") == 1

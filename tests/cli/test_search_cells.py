@@ -27,6 +27,7 @@ SPACES = {
 FILES = {
     "config.yaml", "environment.json", "metrics.jsonl", "timing.jsonl", "checkpoints",
     "architecture.yaml", "candidates.csv", "probabilities.json", "summary.json",
+    "report.html",
 }  # fmt: skip
 PICTURES = {"cells.png", "cells.svg", "probabilities.png", "pareto.png", "curves.png"}
 

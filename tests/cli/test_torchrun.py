@@ -1,4 +1,4 @@
-"""`torchrun --max-restarts`: a run whose process was killed goes on by itself, and ends the same."""
+"""`torchrun --max-restarts`: a run one of whose processes was killed goes on and ends the same."""
 
 import json
 import os
@@ -11,29 +11,36 @@ from safetensors.torch import load_file
 from tests.search.forks import free_port
 from tests.training import toy
 
+TORCHRUN = ["torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1"]
+
 
 @pytest.fixture(scope="module")
 def runs(repository, tmp_path_factory):
-    """Run folders of a training left alone and of one that was killed; neither has a name."""
+    """Run folders of a training left alone and of one that was killed, and what was said.
+
+    Neither has a name.
+    """
     folder, found = tmp_path_factory.mktemp("torchrun"), {}
-    for life in ("alone", "killed"):
+    program = "tests.cli.killed_in_step"
+    launches = {
+        "alone": [program, "alone"],
+        "killed": [*TORCHRUN, f"--master-port={free_port()}", "-m", program],
+    }
+    for life, launch in launches.items():
         words = [word for word in toy.arguments(folder / life) if word != "name=toy"]
         done = subprocess.run(
-            [
-                sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2",
-                "--max-restarts=2", f"--master-port={free_port()}",
-                "-m", "tests.cli.killed_in_step", life, "train", *words,
-            ],
+            [sys.executable, "-m", *launch, "train", *words],
             cwd=repository, capture_output=True, text=True, check=False, timeout=600,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)},
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        found[life] = (*(folder / life / "runs").iterdir(), done.stdout)
+        (run,) = (folder / life / "runs").iterdir()
+        found[life] = run, done.stdout
     return found
 
 
 def test_the_run_goes_on_where_it_was(runs):
-    folder, said = runs["killed"]  # one folder, although the name is made of the time
+    folder, said = runs["killed"]
     assert "resuming at step 2" in said
     assert (folder / "launch").is_file()
     assert "resuming" not in runs["alone"][1]

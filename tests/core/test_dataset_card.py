@@ -41,6 +41,8 @@ def shipped(repository: Path, name: str) -> DatasetCard:
         ({"layout": "street_scenes", "generate": {"height": 100}}, "height=100"),
         ({"annotations": "coarse"}, "coarse is for layout cityscapes"),
         ({"splits": {"train": []}}, "splits.train names no folder"),
+        ({"splits": {"train": ["../elsewhere"]}}, "'../elsewhere' leads out of the root"),
+        ({"splits": {"train": ["/etc"]}}, "'/etc' leads out of the root"),
         ({"splits": {"training": ["train"]}}, "'train', 'val' or 'test'"),
         ({"colour": 1}, "Extra inputs"),
     ],

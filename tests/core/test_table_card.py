@@ -48,6 +48,8 @@ def shipped(repository: Path, name: str) -> TableCard:
         ({"figures": {"a": {"column": "a", "label": "a", "unit": "ms"}}}, "Extra inputs"),
         ({"costs": {"a": {"column": "a"}}}, "unit"),
         ({"palette": []}, "Extra inputs"),
+        ({"file": "../t.npz"}, "'../t.npz' leads out of the root"),
+        ({"costs": {"a": {"column": "a", "unit": "s", "file": "/t.npz"}}}, "leads out of the root"),
     ],
 )
 def test_a_wrong_card_says_what_is_wrong(changes: dict[str, object], message: str) -> None:

@@ -13,6 +13,7 @@ from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.recipes import load_dataset
 from squeezenas.data import coco_masks
 from squeezenas.data.check import check_dataset
+from squeezenas.data.coco_drawing import draw_panoptic, unpacked_runs
 from squeezenas.data.decode import read_frame
 from squeezenas.data.frames import frames
 
@@ -162,7 +163,30 @@ def test_missing_images_are_counted_before_any_drawing(toy: DatasetCard) -> None
         ([{"id": 5}], {}, "an annotation is malformed .KeyError: 'category_id'"),
         ([entry(5, 17, None)], {}, "annotations of one.jpg cannot be drawn .TypeError"),
         ([entry(5, 17, {"size": [3, 3], "counts": [9]})], {}, "run lengths of .3, 3. for 8x10"),
+        ([entry(5, 17, [[0, 0, 9, 0, 9, 1e9]])], {}, "polygon has corners outside an image of 10"),
+        ([entry(5, 17, [[0, 0, 9, 0, 9, float("nan")]])], {}, "is no whole JSON .*NaN"),
+        ([entry(5, 17, [[0, 0, 9, 0, 9, "5"]])], {}, "a corner of a polygon is no number"),
+        ([entry(5, 17, [[0, 0, 10, 8] * 80_000])], {}, "an outline of 1,600,000 pixels, more than"),
+        *(
+            ([entry(5, 17, {"size": [8, 10], "counts": counts})], {}, message)
+            for counts, message in (
+                ([24, 4, 2**32 + 52], "run lengths that do not add up to 8x10 pixels"),
+                ([24, -4, 60], "run lengths that do not add up"),
+                ([24, 4.0, 52], "run lengths that do not add up"),
+                ([80, 80], "run lengths that do not add up"),
+                ("P" * 5, "the text of run lengths breaks off"),
+                ("P" * 9, "run lengths are no text of COCO's form"),
+                ("\u00ff", "ascii"),
+                ("0", "run lengths that do not add up"),
+            )
+        ),
         ([], {"images": None}, "has no list 'images'"),
+        ([], {"images": [{"id": [1], "file_name": "one.jpg"}]}, "id is no whole number or"),
+        (
+            [entry(5, 17, SQUARE)],
+            {"images": [{"id": 1, "file_name": "one.jpg", "height": 10**6, "width": 10**6}]},
+            "1000000x1000000 are more than 89,478,485 pixels",
+        ),
         ([], {"images": [{"id": 1}]}, "an entry of images lacks id or file_name"),
         (
             [],
@@ -208,6 +232,44 @@ def test_a_cut_json_a_missing_one_and_a_folder_that_cannot_be_written(
     monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
     with pytest.raises(ValueError, match=r"pip install squeezenas\[coco\]"):
         frames(toy, "train")
+
+
+def test_run_lengths_are_unpacked_as_pycocotools_packs_them() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        shape = np.asfortranarray(rng.random((7, 90)) < rng.choice([0.01, 0.1, 0.5]), np.uint8)
+        text = run_length.encode(shape)["counts"].decode()
+        column = np.concatenate([[0], shape.ravel("F"), [1 - shape[-1, -1]]])
+        expected = np.diff(np.flatnonzero(np.diff(column)), prepend=0)
+        assert unpacked_runs(text) == expected.tolist()
+
+
+def test_pictures_that_a_link_leads_to_are_not_taken_for_old_masks(
+    toy: DatasetCard, tmp_path: Path
+) -> None:
+    """A data set that was unpacked may hold links; what they lead to is not the program's."""
+    holiday = tmp_path / "holiday"
+    holiday.mkdir()
+    Image.new("RGB", (8, 8)).save(holiday / "beach.png")
+    write(toy, entry(1, 17, SQUARE))
+    (toy.masks / "instances").mkdir(parents=True)
+    (toy.masks / "instances" / "toy").symlink_to(holiday)
+    with pytest.raises(ValueError, match="pictures that are no masks of this program"):
+        frames(toy, "train")
+    assert [path.name for path in holiday.iterdir()] == ["beach.png"]
+
+
+def test_classes_in_another_order_are_told(toy: DatasetCard) -> None:
+    categories = [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}]
+    write(toy, categories=categories)
+    with pytest.raises(ValueError, match="the card has another order than their ids"):
+        frames(toy, "train")
+
+
+@pytest.mark.parametrize("name", ["../one.png", "/etc/passwd", "a/one.png", ".."])
+def test_pictures_of_segments_lie_in_their_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"is no file name|pipe or device"):
+        draw_panoptic(tmp_path, [{"file_name": name, "segments_info": []}], {})
 
 
 @pytest.fixture

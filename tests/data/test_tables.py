@@ -1,8 +1,10 @@
 """Benchmark tables: small ones that a test writes, and the genuine ones where they are."""
 
+import io
 import json
 import random
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +292,78 @@ def test_a_cell_written_in_another_way_is_found(nasbench101: BenchmarkTable) -> 
         assert nasbench101.value(twin, "val") == nasbench101.value(cell, "val")
         changed += twin != cell
     assert changed > 20
+
+
+def npz(path: Path, *members: tuple[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("squeezenas.data.table_files.MOST_BYTES", 1 << 20)
+    path = npz(tmp_path / "t.npz", ("depth.npy", npy(np.zeros(1 << 20))))
+    assert path.stat().st_size < 1 << 14
+    with pytest.raises(ValueError, match=r"t\.npz: .*more than 1,048,576 bytes when unpacked"):
+        read_table(card(tmp_path, "t.npz"))
+
+
+def test_an_array_that_says_it_is_of_terabytes_is_not_made(tmp_path: Path) -> None:
+    honest = npy(np.zeros(4))
+    lies = honest.replace(b"(4,), }" + b" " * 10, b"(4" + b"0" * 10 + b",), }")
+    assert len(lies) == len(honest) == 160
+    npz(tmp_path / "t.npz", ("depth.npy", lies))
+    with pytest.raises(ValueError, match=r"t\.npz: .*160 bytes are no array \(40000000000,\)"):
+        read_table(card(tmp_path, "t.npz"))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_array_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    depth = npy(np.array([1, 2]))
+    npz(tmp_path / "t.npz", ("depth.npy", depth), ("depth.npy", depth))
+    with pytest.raises(ValueError, match=r"t\.npz: .*array 'depth' is there twice"):
+        read_table(card(tmp_path, "t.npz"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (lacking("accuracy", 70, 10**400, 80, 80), "accuracy has 1000.* in row 2, which is no num"),  # type: ignore[arg-type]
+        ([{str(i): i} for i in range(9000)], "9,000 rows of 9,000 columns are more than are read"),
+        ([[[]]], "no list of objects"),
+    ],
+)
+def test_numbers_and_rows_without_bounds(tmp_path: Path, rows: list[Any], message: str) -> None:
+    (tmp_path / "t.json").write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match=message):
+        read_table(card(tmp_path))
+
+
+def test_deep_nesting_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(ValueError, match=r"t\.json: .*recursion.*; write it anew as \.json"):
+        read_table(card(tmp_path))
+
+
+def test_a_field_without_end_and_thousands_of_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("depth,kind\n2," + "a" * 200_000)
+    with pytest.raises(ValueError, match=r"t\.csv: field larger than field limit"):
+        read_table(card(tmp_path, "t.csv"))
+    path.write_text(",".join(map(str, range(100_000))) + "\n")
+    with pytest.raises(ValueError, match=r"t\.csv: no column 'depth'"):
+        read_table(card(tmp_path, "t.csv"))
+
+
+@pytest.mark.parametrize("cell", [[1.5, 2], [None], [], [[1]], "a" * 5000, ["a" * 5000]])
+def test_what_describes_no_architecture(tmp_path: Path, cell: object) -> None:
+    rows = [{**row, "cell": cell} for row in ROWS]
+    with pytest.raises(ValueError, match=r"t\.json: row 1: an architecture is a text, or a list"):
+        small(tmp_path, rows, space="nasbench201", scale={}, architecture="cell")

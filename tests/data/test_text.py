@@ -67,6 +67,11 @@ def test_bytes_that_are_no_text(tmp_path):
         read_corpus(card(tmp_path))
 
 
+def test_a_line_without_end(tmp_path):
+    with pytest.raises(ValueError, match=r"train.txt, line 2: a word of 20,000 characters"):
+        read_corpus(prose(tmp_path, train="a b\na " + "x" * 20_000))
+
+
 def test_a_missing_file(tmp_path):
     prose(tmp_path)
     (tmp_path / "val.txt").unlink()

@@ -1,5 +1,6 @@
 """Safe points of one process: what is asked, when there is time left, and who handles signals."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -8,7 +9,14 @@ import pytest
 
 from squeezenas.core.stopped import Stopped
 from squeezenas.engine import preemption
-from squeezenas.engine.preemption import RESERVE, SafePoints, deferring, listening, stop_if_asked
+from squeezenas.engine.preemption import (
+    RESERVE,
+    SafePoints,
+    deafen,
+    deferring,
+    listening,
+    stop_if_asked,
+)
 
 
 @pytest.fixture
@@ -124,6 +132,30 @@ def test_time_that_is_spent_counts(clock):
         clock.now += 10
         with pytest.raises(Stopped, match="time_limit"):
             stop_if_asked()
+
+
+def answer(connection):
+    deafen()
+    for _ in range(2):
+        connection.send("here")
+        connection.recv()
+    raise AssertionError("it was to end by the second SIGTERM")
+
+
+def test_a_loading_process_hears_the_second_sigterm_alone():
+    here, there = multiprocessing.get_context("fork").Pipe()
+    child = multiprocessing.get_context("fork").Process(target=answer, args=(there,), daemon=True)
+    child.start()
+    assert here.poll(120)
+    assert here.recv() == "here"
+    for number in preemption.SIGNALS:
+        os.kill(child.pid, number)
+    here.send("again")
+    assert here.poll(120)
+    assert here.recv() == "here"
+    child.terminate()
+    child.join(120)
+    assert child.exitcode == -signal.SIGTERM
 
 
 def test_without_listening_nothing_is_asked():

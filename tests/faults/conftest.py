@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,16 @@ DRAWS = 3
 
 @dataclass
 class Launcher:
-    """The program that runs command lines with faults in them."""
+    """The program that runs command lines with faults in them.
+
+    Args:
+        process: the program.
+        folder: where runs without faults are kept, which many tests compare with.
+    """
 
     process: subprocess.Popen[str]
+    folder: Path
+    _alone: dict[tuple[str, ...], Alone] = field(default_factory=dict)
 
     def codes(self, *lives: dict[str, Any]) -> list[int]:
         """The exit codes of lives that run at the same time."""
@@ -44,12 +51,16 @@ class Launcher:
         )
         return code
 
-    def alone(self, name: str, folder: Path, more: tuple[str, ...] = ()) -> Alone:
-        """A run without faults, and the points that it passed."""
-        counted = {"file": f"{folder}.points"}
-        assert self.run(name, folder, "counted", counted, more=more) == 0, said(folder)
-        counts = json.loads(Path(f"{folder}.points").read_text())
-        return Alone(counts, left(name, folder / "runs" / "toy"))
+    def alone(self, name: str, more: tuple[str, ...] = ()) -> Alone:
+        """A run without faults, begun once, and the points that it passed."""
+        key = (name, *more)
+        if key not in self._alone:
+            folder = self.folder / str(len(self._alone))
+            counted = {"file": str(folder / "points")}
+            assert self.run(name, folder, "counted", counted, more=more) == 0, said(folder)
+            counts, run = json.loads((folder / "points").read_text()), folder / "runs" / "toy"
+            self._alone[key] = Alone(run, counts, left(name, run))
+        return self._alone[key]
 
 
 @dataclass(frozen=True)
@@ -57,10 +68,12 @@ class Alone:
     """A run without faults.
 
     Args:
+        run: its folder.
         points: how often each kind was passed.
         files: what it left.
     """
 
+    run: Path
     points: dict[str, int]
     files: dict[str, object]
 
@@ -71,14 +84,14 @@ def said(folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def launcher(repository: Path) -> Iterator[Launcher]:
+def launcher(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
     """One a session: it imports everything once."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         [sys.executable, "-m", "tests.faults.launcher"],
         cwd=repository, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
-        started = Launcher(process)
+        started = Launcher(process, tmp_path_factory.mktemp("alone"))
         assert process.stdout is not None
         assert process.stdout.readline() == '"ready"\n'
         yield started

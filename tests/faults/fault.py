@@ -68,8 +68,8 @@ FAULTS = (
     ),
     Fault(
         "checkpoint with flipped bits",
-        "every single bit of every region (archive, pickle, tensors, directory, seal), and random "
-        "pairs of bits",
+        "a random bit of every byte (archive, pickle, tensors, directory, seal), and random pairs "
+        "of bits",
         "a sentence that names the file, nothing is loaded",
     ),
     Fault(

@@ -22,8 +22,10 @@ random places are drawn from `SQUEEZENAS_FAULTS_SEED`, `SQUEEZENAS_FAULTS_DRAWS`
 More of them, and the table anew:
 
 ```bash
-# needs data
-SQUEEZENAS_FAULTS_DRAWS=50 SQUEEZENAS_FAULTS_RESULTS=/tmp/seen.jsonl python -m pytest tests/faults
+# needs time
+export SQUEEZENAS_FAULTS_SEED=1 SQUEEZENAS_FAULTS_DRAWS=30 SQUEEZENAS_FAULTS_RESULTS=/tmp/seen.jsonl
+python -m pytest tests/faults
+python -m pytest -m long tests/faults
 python -m tests.faults.table /tmp/seen.jsonl
 ```
 

@@ -15,8 +15,8 @@ def test_a_decoded_image(tmp_path, rng: random.Random, seen):
     card = load_dataset(["datasets=street_scenes"])
     frame = Frame(tmp_path / "image.png", tmp_path / "mask.png", "frame")
     pixels = np.random.default_rng(0)
-    cv2.imwrite(str(frame.image), pixels.integers(0, 256, (8, 12, 3), dtype=np.uint8))
-    cv2.imwrite(str(frame.mask), pixels.choice(np.array([7, 8, 11], np.uint8), (8, 12)))
+    cv2.imwrite(str(frame.image), pixels.integers(0, 256, (2, 5, 3), dtype=np.uint8))
+    cv2.imwrite(str(frame.mask), pixels.choice(np.array([7, 8, 11], np.uint8), (2, 5)))
 
     def decoded():
         return DecodedSamples([frame], card, "disk", tmp_path / "kept")[0]

@@ -19,7 +19,7 @@ def last_words(folder):
 
 
 def test_images(launcher, tmp_path, seen):
-    alone = launcher.alone("retraining", tmp_path / "alone")
+    alone = launcher.alone("retraining")
     folder, data = tmp_path / "lost", tmp_path / "data"
     shutil.copytree(streets(), data)
     (images,) = data.glob("*/leftImg8bit/train")
@@ -27,7 +27,7 @@ def test_images(launcher, tmp_path, seen):
     fault = {"folder": str(images), "number": 1}
     assert launcher.run("retraining", folder, "moved", fault, more=own) == 2, said(folder)
     assert str(images) in last_words(folder)
-    assert "cannot be read (No such file or directory); restore it" in last_words(folder)
+    assert "cannot be read (No such file" in last_words(folder)
     Path(f"{images}.away").rename(images)
     assert launcher.run("retraining", folder) == 0, said(folder)
     assert left("retraining", folder / "runs" / "toy") == alone.files
@@ -35,23 +35,24 @@ def test_images(launcher, tmp_path, seen):
 
 
 def test_a_disk_in_an_ask_tell_search(launcher, tmp_path, rng, seen):
-    alone, folder = launcher.alone("ask_tell", tmp_path / "alone"), tmp_path / "failed"
+    alone, folder = launcher.alone("ask_tell"), tmp_path / "failed"
     first = rng.randrange(alone.points["step"])
     failing = {"code": "EIO", "kinds": ["step"], "number": first}
     assert launcher.run("ask_tell", folder, "failing", failing) == 2, said(folder)
-    assert "the disk cannot be read or written; check it" in last_words(folder)
-    assert "failed" not in said(folder)
+    assert "Input/output error; check the disk" in last_words(folder)
+    assert " failed: " not in said(folder)
     assert launcher.run("ask_tell", folder) == 0, said(folder)
     assert left("ask_tell", folder / "runs" / "toy") == alone.files
     seen("unreadable disk in an ask/tell search", 1)
 
 
 def test_a_loading_process(launcher, tmp_path, rng, seen):
-    alone, folder = launcher.alone("retraining", tmp_path / "alone"), tmp_path / "killed"
+    alone, folder = launcher.alone("retraining"), tmp_path / "killed"
     fault = {"number": rng.randrange(4)}
     code = launcher.run("retraining", folder, "dying_loader", fault, more=("workers=1",))
     assert code == 2, said(folder)
-    assert "a process that loads data was killed, perhaps for want of memory" in last_words(folder)
+    sentence = "squeezenas: a process that loads data was killed, perhaps for want of memory"
+    assert sentence in said(folder)
     assert launcher.run("retraining", folder) == 0, said(folder)
     assert left("retraining", folder / "runs" / "toy") == alone.files
     seen("killed loading process", 1)

@@ -143,7 +143,7 @@ def test_a_score(name, seen):
 def test_nothing_but_bad_batches(launcher, tmp_path, seen):
     """Checkpoints are those of ends of epochs: the bad steps come after the last one."""
     own = ("regime.stages.street_scenes.max_bad_steps=2", "checkpoint_minutes=60")
-    alone, folder = launcher.alone("retraining", tmp_path / "alone", own), tmp_path / "spoilt"
+    alone, folder = launcher.alone("retraining", own), tmp_path / "spoilt"
     code = launcher.run("retraining", folder, "not_a_number", {"first": 2}, more=own)
     assert code == 2, said(folder)
     sentence = said(folder).rstrip().splitlines()[-1]

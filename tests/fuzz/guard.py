@@ -22,9 +22,17 @@ FORBIDDEN = (
     "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn",
     "subprocess.Popen", "socket.connect", "socket.sendto", "socket.getaddrinfo",
     "socket.gethostbyname", "urllib.Request", "pickle.find_class", "ctypes.dlopen", "os.kill",
-    "os.chmod", "os.chown", "os.link", "os.putenv",
+    "os.chown", "os.link", "os.putenv",
 )  # fmt: skip
-CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "shutil.rmtree")
+CHANGES = (
+    "os.chmod",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.truncate",
+    "shutil.rmtree",
+)
 
 
 class Guard:

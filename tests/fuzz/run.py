@@ -55,7 +55,10 @@ class Tally:
 
 
 def attack(file: str, inputs: Mapping[str, int], seed: int) -> dict[str, Tally]:
-    """Has targets of a file read mutants 0 to `inputs` each; a process that dies is followed by another."""
+    """Has targets of a file read mutants 0 to `inputs` each, in one process after another.
+
+    There is more than one where inputs kill the process that reads them.
+    """
     tallies = {name: Tally(seed) for name in inputs}
     while jobs := [
         f"{name}:{tallies[name].inputs}:{count}"

@@ -98,6 +98,7 @@ TARGETS = [
         _journal,
         ("text",),
         "trials.journal",
+        named=False,  # but the study is
         covers=("ask_tell.journal",),
     ),
     Target(
@@ -106,6 +107,7 @@ TARGETS = [
         _sqlite,
         (),
         "trials.db",
+        named=False,
         covers=("ask_tell.storage",),
     ),
     *(

@@ -1,6 +1,8 @@
 """What every registered predictor must do."""
 
+import json
 import random
+import struct
 from functools import cache
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import torch
 
 from squeezenas.core.architecture import Architecture
+from squeezenas.core.seal import BLANK, filled
 from squeezenas.core.space import make_space
 from squeezenas.predictors.measures import measures
 from squeezenas.predictors.predictor import make_predictor, predictors
@@ -154,3 +157,42 @@ def test_an_ensemble_is_the_mean_of_members_that_each_miss_a_part(others):
     assert predictor.predict(others[0]) == pytest.approx(expected, abs=1e-6)
     with pytest.raises(ValueError, match="members=5 need at least 10 training architectures"):
         fitted("mlp", count=9, members=5)
+
+
+def rewritten(path, **changes):
+    """A saved predictor with other words about it and a right seal, as who means harm has it."""
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    about = json.loads(header["__metadata__"]["about"])
+    header["__metadata__"]["about"] = json.dumps({**about, "seal": BLANK, **changes})
+    told = json.dumps(header).encode()
+    path.write_bytes(filled(struct.pack("<Q", len(told)) + told + content[8 + length :]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": {"hidden": 10**9}}, "the weights networks.0 are of another network"),
+        ({"settings": {"hidden": 10**30}}, "holds no mlp that fits its settings"),
+        ({"settings": {"hidden": "many"}}, "holds no mlp that fits its settings"),
+        ({"settings": []}, "settings: expected"),
+        ({"predictor": "boosting", "settings": {}}, "holds no boosting that fits its .*encoded"),
+        ({"predictor": "gcn", "settings": {}}, "holds no gcn that fits its settings"),
+        ({"predictor": "os.system"}, "holds no os.system that fits"),
+        ({"deviation": 0}, "deviation: expected"),
+        ({"mean": None}, "mean: expected"),
+        ({"seed": -1}, "seed: expected"),
+        ({"choices": {}}, "choices: expected"),
+        ({"extra": 1}, "extra: unknown key"),
+    ],
+)
+def test_words_that_do_not_fit_the_weights_are_refused(changes, message, learned, tmp_path):
+    path = tmp_path / "p.safetensors"
+    save_predictor(path, learned("mlp"), "mlp")
+    rewritten(path)
+    load_predictor(path, SPACE)
+    rewritten(path, **changes)
+    with pytest.raises(ValueError, match=message) as raised:
+        load_predictor(path, SPACE)
+    assert "p.safetensors" in str(raised.value)

@@ -1,4 +1,7 @@
 import importlib.util
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -77,3 +80,20 @@ def test_what_cannot_be_used(monkeypatch, tmp_path):
     assert "openvino" not in available()
     with pytest.raises(ValueError, match=r"openvino is not installed; pip install \"squeezenas\["):
         compile("openvino", nn.Identity(), torch.zeros(1))
+
+
+def test_openvino_tells_nobody_that_it_was_imported(tmp_path):
+    pytest.importorskip("openvino")
+    program = (
+        "import sys; from squeezenas.runtimes.openvino_cpu import core; core(); "
+        "print(*(name for name in sys.modules if name.startswith('openvino_telemetry.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == ""
+    assert not (tmp_path / "intel").exists()

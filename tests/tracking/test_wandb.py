@@ -178,7 +178,8 @@ def test_online_the_architecture_of_the_search_is_used(
     capsys: pytest.CaptureFixture[str], unknown: bool,
 ) -> None:  # fmt: skip
     run = FakeRun(used=[], unknown=unknown, summary={})
-    monkeypatch.setattr(wandb, "init", lambda **_: run)
+    monkeypatch.setattr(wandb, "init", lambda **given: given["id"] == "of_sweep" and run)
+    monkeypatch.setenv("WANDB_RUN_ID", "of_sweep")
     name = "me/p/found-architecture:abc"
     lineage = Lineage("train", "found", "found", "0" * 64, {"wandb": {"artifact": name}})
     online = Tracking(mode="online")
@@ -186,6 +187,7 @@ def test_online_the_architecture_of_the_search_is_used(
         main.finish({"miou": 0.5})
     assert run.summary == {"miou": 0.5}
     assert run.exit_code == 0
+    assert "WANDB_RUN_ID" not in os.environ
     assert run.used == [name]
     said = capsys.readouterr().err
     assert (f"W&B does not know {name}" in said) is unknown
@@ -211,16 +213,20 @@ import os, signal, sys
 from pathlib import Path
 from squeezenas.tracking.run import Run
 
+
+def is_service(process):
+    try:
+        status, command = (process / "status").read_text(), (process / "cmdline").read_bytes()
+    except OSError:  # it has ended
+        return False
+    return f"PPid:\\t{os.getpid()}\\n" in status and b"wandb-core" in command
+
+
 folder = Path(sys.argv[1])
 with Run.create(folder, {}, ["wandb"], steps=3) as run:
     run.log({"x": 1.0}, 1)
-    mine = [
-        int(status.parent.name)
-        for status in Path("/proc").glob("[0-9]*/status")
-        if f"PPid:\\t{os.getpid()}\\n" in status.read_text()
-    ]
-    (service,) = (pid for pid in mine if b"wandb-core" in Path(f"/proc/{pid}/cmdline").read_bytes())
-    os.kill(service, signal.SIGKILL)
+    (service,) = filter(is_service, Path("/proc").glob("[0-9]*"))
+    os.kill(int(service.name), signal.SIGKILL)
     for step in (2, 3):
         run.log({"x": 1.0}, step)
     run.finish({})
@@ -235,7 +241,7 @@ def test_a_service_that_dies_takes_nothing_with_it(tmp_path: Path) -> None:
     environment.pop("WANDB_SERVICE", None)
     done = subprocess.run(
         [sys.executable, "-c", DYING, str(tmp_path / "r")],
-        capture_output=True, text=True, timeout=300, env=environment,
+        capture_output=True, text=True, timeout=600, env=environment,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
     assert done.stderr.count("tracking with wandb is switched off: ") == 1

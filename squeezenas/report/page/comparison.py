@@ -51,17 +51,24 @@ def groups(runs: Sequence[RunFolder], networks: Sequence[Networks | None]) -> li
         own = {key: value for key, value in run.config.items() if key not in OWN}
         found.setdefault(tuple(sorted(flat(own).items())), []).append(position)
     return [
-        _group([runs[i] for i in members], [networks[i] for i in members])
+        _group(_name(runs, members[0]), [runs[i] for i in members], [networks[i] for i in members])
         for members in found.values()
     ]
 
 
-def _group(runs: list[RunFolder], networks: list[Networks | None]) -> Group:
+def _name(runs: Sequence[RunFolder], position: int) -> str:
+    """Name of a run, with its folder where another has the same name."""
+    run = runs[position]
+    alone = sum(other.name == run.name for other in runs) == 1
+    return run.name if alone else f"{run.folder.parent.name}/{run.name}"
+
+
+def _group(name: str, runs: list[RunFolder], networks: list[Networks | None]) -> Group:
     figures: dict[str, list[float]] = {}
     for run, scored in zip(runs, networks, strict=True):
         for label, value in _figures(run, scored).items():
             figures.setdefault(label, []).append(value)
-    label = runs[0].name if len(runs) == 1 else f"{runs[0].name} and {len(runs) - 1} more"
+    label = name if len(runs) == 1 else f"{name} and {len(runs) - 1} more"
     seeds = ", ".join(text(run.config.get("seed")) for run in runs)
     return Group(label, tuple(runs), seeds, {key: spread(v) for key, v in figures.items()})
 
@@ -78,7 +85,7 @@ def _figures(run: RunFolder, networks: Networks | None) -> dict[str, float]:
     for stage in run.stages[-1:]:
         for name, value in mapping(at(stage.summary, "figures")).items():
             found[f"{stage.name}: {name}"] = number(value)
-    found["device-hours"] = number(at(run.summary, "device_hours"))
+    found["device-hours"] = run.device_hours
     return {label: value for label, value in found.items() if value is not None}
 
 

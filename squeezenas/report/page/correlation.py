@@ -104,14 +104,14 @@ def _kendall(scores: list[float | None], trained: list[float]) -> tuple[float | 
     return number(float(found.statistic)), number(float(found.pvalue))
 
 
-def plot(networks: Networks, correlation: Correlation, begin: int) -> Plot:
+def plot(networks: Networks, correlation: Correlation) -> Plot:
     """Score in the search against the figure after training."""
     figure = networks.figure
     trace = {
         "type": "scatter", "mode": "markers", "marker": {"color": "--blue", "size": 9},
         "x": [scaled(figure, networks.values[row]) for row in correlation.rows],
         "y": [scaled(figure, value) for value in correlation.trained],
-        "customdata": [[begin + row] for row in correlation.rows],
+        "customdata": [[row] for row in correlation.rows],
         "hovertemplate": "%{text}<extra></extra>",
     }  # fmt: skip
     x, y = axis(f"search: {label_of(figure)}"), axis(f"trained: {label_of(figure)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from statistics import median
-from typing import Any
 
 from squeezenas.core.figures import FIGURES, Figure
 from squeezenas.report.page.networks import Networks
@@ -68,12 +67,11 @@ def stage_outcome(run: RunFolder) -> Facts:
             facts.append((f"{figure.label} on {text(summary.get('split'))}", figure.text(found)))
     shown = ("dataset", "epochs", "precision", "start")
     facts += [(key, text(summary[key])) for key in shown if summary.get(key) is not None]
-    return [*facts, *_hours(summary)]
+    return [*facts, *_hours(run)]
 
 
-def _hours(summary: Any) -> Facts:
-    hours = number(at(summary, "device_hours"))
-    return [] if hours is None else [("device-hours", f"{hours:.4g}")]
+def _hours(run: RunFolder) -> Facts:
+    return [] if run.device_hours is None else [("device-hours", f"{run.device_hours:.4g}")]
 
 
 def settings(run: RunFolder) -> Facts:
@@ -86,10 +84,10 @@ def settings(run: RunFolder) -> Facts:
     told = {
         "strategy": strategy, "space": space, "data": data, "network": network, "stages": stages,
         "head": at(run.config, "regime.head"), "seed": at(run.config, "seed"),
-        "protocol": at(run.summary, "protocol"), "steps": steps(run),
+        "protocol": at(run.summary, "protocol"), "steps": steps(run) if run.metrics else "",
     }  # fmt: skip
     facts = [(key, text(value)) for key, value in told.items() if value not in (None, "")]
-    return [*facts, *_hours(run.summary), *_speed(run)]
+    return [*facts, *_hours(run), *_speed(run)]
 
 
 def steps(run: RunFolder) -> str:

@@ -98,7 +98,8 @@ def read_table(path: Path) -> Table | None:
         names = next(reader, [])
         if len(names) > COLUMNS or len(set(names)) < len(names):
             raise ValueError(f"{path}: more than {COLUMNS} columns, or two of one name")
-        rows, left_out = [], 0
+        rows: list[list[str]] = []
+        left_out = 0
         for row in reader:
             if len(row) > len(names):
                 raise ValueError(f"{path}, line {reader.line_num}: more fields than columns")

@@ -50,7 +50,9 @@ function chain(keys, options) {
     body.style.height = options[position] === "skip" ? "3px" : `${(100 * (unit.e ?? tallest)) / tallest}%`;
     bar.setAttribute("aria-hidden", "true");
     const item = list.appendChild(element("li"));
-    item.append(element("span", "unit", key), bar, element("span", "option", options[position]));
+    const option = element("span", "option");
+    for (const part of options[position].split(/(?<=_)/)) option.append(part, element("wbr"));
+    item.append(element("span", "unit", key), bar, option);
   });
   const kernels = units.some((unit) => unit.k);
   const legend = "Height is expansion (e), colour kernel (k: 3 blue, 5 orange, 7 green), hatching dilation (d); g: groups.";

@@ -25,7 +25,7 @@ from squeezenas.report.page.curves import curves
 from squeezenas.report.page.files import Table
 from squeezenas.report.page.heat_map import heat_map
 from squeezenas.report.page.networks import Networks, networks_of
-from squeezenas.report.page.pareto import pareto
+from squeezenas.report.page.pareto import Search, pareto
 from squeezenas.report.page.plot import Plot
 from squeezenas.report.page.reading import PICTURES, RunFolder, read_run
 from squeezenas.report.page.table import network_table
@@ -77,22 +77,24 @@ def report(runs: Sequence[RunFolder]) -> str:
     plots: dict[str, Plot] = {}
     data: dict[str, Any] = {"plots": plots, "history": None, **network_table(runs, scored)}
     starts = data.pop("starts")
-    searches = [(n, start) for n, start in zip(scored, starts, strict=True) if n is not None]
-    comparable = [one for one in searches if _alike(one[0], searches[0][0])]
+    grouped = groups(runs, scored)
+    labels = [_group_of(run, grouped) for run in runs]
+    named = zip(scored, starts, labels, strict=True)
+    searches = [Search(one, start, label) for one, start, label in named if one is not None]
+    comparable = [one for one in searches if _alike(one.networks, searches[0].networks)]
     if comparable:
         plots["pareto"] = pareto(comparable)
     alone = runs[0] if len(runs) == 1 else None
     if alone and (drawn := heat_map(alone)):
         plots["heat-map"], data["history"] = drawn
-    grouped = groups(runs, scored)
-    labels = {run.folder: group.label for group in grouped for run in group.runs}
     logged = runs if alone else [run.stages[-1] if run.stages else run for run in runs]
     correlation = ""
     if alone and searches:
-        found = correlate(searches[0][0])
-        correlation = found.sentence(searches[0][0].figure.label)
+        networks = searches[0].networks
+        found = correlate(networks)
+        correlation = found.sentence(networks.figure.label)
         if len(found.rows) >= FEWEST:
-            plots["correlation"] = correlation_plot(searches[0][0], found, 0)
+            plots["correlation"] = correlation_plot(networks, found)
     content = {
         "title": alone.name if alone else f"{len(runs)} runs",
         "runs": runs,
@@ -102,7 +104,7 @@ def report(runs: Sequence[RunFolder]) -> str:
         "groups": grouped if not alone else [],
         "figures": _figures(grouped),
         "differences": differing_keys(runs) if not alone else [],
-        "panels": _panels("curve", plots, logged, [labels[run.folder] for run in runs]),
+        "panels": _panels("curve", plots, logged, labels),
         "stages": [_stage(stage, plots) for stage in alone.stages] if alone else [],
         "pictures": _pictures(alone) if alone else [],
         "correlation": correlation,
@@ -110,6 +112,10 @@ def report(runs: Sequence[RunFolder]) -> str:
         "data": data,
     }
     return _rendered(content)
+
+
+def _group_of(run: RunFolder, grouped: Sequence[Group]) -> str:
+    return next(group.label for group in grouped if run in group.runs)
 
 
 def _alike(a: Networks, b: Networks) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from squeezenas.report.page.networks import Networks
 from squeezenas.report.page.plot import COLOURS, Plot, axis, label_of, layout, plain, scaled
@@ -19,23 +19,50 @@ POINTS = 5_000
 """Points of the plot; of more networks the best, the front and every n-th of the rest."""
 
 
-def pareto(searches: Sequence[tuple[Networks, int]]) -> Plot:
-    """Cost against figure of one search, or of several, of which each has a colour.
+class Search(NamedTuple):
+    """Networks of a run, the number of the first in the page's table, and the run's group."""
+
+    networks: Networks
+    begin: int
+    group: str
+
+
+def pareto(searches: Sequence[Search]) -> Plot:
+    """Cost against figure of one search, or of several, of which each group has a colour.
 
     Args:
-        searches: networks, and the number of the first in the page's table.
+        searches: at least one.
 
     Returns:
         A figure whose points have the row in the table as `customdata[0]`.
     """
-    alone, (first, _) = len(searches) == 1, searches[0]
-    priced = all(any(cost is not None for cost in one.costs) for one, _ in searches)
+    first = searches[0].networks
+    priced = all(any(cost is not None for cost in one.networks.costs) for one in searches)
+    alone = len(searches) == 1
+    traces = _search_traces(searches[0], priced) if alone else _joint_traces(searches, priced)
+    x = axis(f"cost ({first.unit})" if priced else "row of the table")
+    figure = layout(460, x, axis(label_of(first.figure)))
+    if priced:
+        figure |= _targets({one.networks.run.target for one in searches})
+    return {"data": traces, "layout": figure}
+
+
+def _joint_traces(searches: Sequence[Search], priced: bool) -> list[Plot]:
+    """Those of all searches; a group has one entry in the legend, which hides or shows it."""
+    labels = list(dict.fromkeys(search.group for search in searches))
     traces: list[Plot] = []
-    for number, (networks, begin) in enumerate(searches):
-        colour = COLOURS[number % len(COLOURS)]
-        traces += _search_traces(networks, begin, priced, None if alone else colour)
+    for search in searches:
+        begun = any(trace["legendgroup"] == search.group for trace in traces)
+        colour = COLOURS[labels.index(search.group) % len(COLOURS)]
+        for position, trace in enumerate(_search_traces(search, priced, colour)):
+            entry = {"name": plain(search.group), "legendgroup": search.group}
+            traces.append({**trace, **entry, "showlegend": not begun and position == 0})
+    return traces
+
+
+def _targets(targets: set[float | None]) -> Plot:
+    """A line for every target."""
     shapes, notes = [], []
-    targets = {one.run.target for one, _ in searches} if priced else set()
     for target in sorted(one for one in targets if one is not None):
         line = {"color": "--ink", "width": 1.5, "dash": "dash"}
         shapes.append({"type": "line", "x0": target, "x1": target, "y0": 0, "y1": 1,
@@ -43,15 +70,12 @@ def pareto(searches: Sequence[tuple[Networks, int]]) -> Plot:
         notes.append({"x": target, "y": 0, "yref": "paper", "text": f"target {target:g}",
                       "showarrow": False, "xanchor": "right", "yanchor": "bottom",
                       "textangle": -90, "font": {"color": "--ink"}})  # fmt: skip
-    x = axis(f"cost ({first.unit})" if priced else "row of the table")
-    return {
-        "data": traces,
-        "layout": layout(460, x, axis(label_of(first.figure)), shapes=shapes, annotations=notes),
-    }
+    return {"shapes": shapes, "annotations": notes}
 
 
-def _search_traces(networks: Networks, begin: int, priced: bool, colour: str | None) -> list[Plot]:
-    label = f"{networks.run.name}: " if colour else ""
+def _search_traces(search: Search, priced: bool, colour: str = "") -> list[Plot]:
+    """The front, the points of each kind, the chosen one; in one colour if one is given."""
+    networks = search.networks
     rows = _shown(networks)
     figure, costs, values = networks.figure, networks.costs, networks.values
 
@@ -60,12 +84,12 @@ def _search_traces(networks: Networks, begin: int, priced: bool, colour: str | N
             "type": "scatter",
             "x": [costs[row] if priced else row for row in chosen],
             "y": [scaled(figure, values[row]) for row in chosen],
-            "name": plain(label + name),
+            "name": plain(name),
             **look,
         }
 
     def points(chosen: Sequence[int], name: str, marker: Plot) -> Plot:
-        data = [[begin + row] for row in chosen]
+        data = [[search.begin + row] for row in chosen]
         return trace(chosen, name, mode="markers", marker=marker, customdata=data,
                      hovertemplate="%{text}<extra></extra>")  # fmt: skip
 

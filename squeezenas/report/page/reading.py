@@ -14,6 +14,7 @@ from squeezenas.core.reading import MIB, read_json, read_yaml
 from squeezenas.core.space import ChainSpace, SearchSpace, make_space
 from squeezenas.report.page.files import Series, Table, read_lines, read_picture, read_table
 from squeezenas.report.page.plain import at, mapping, number
+from squeezenas.tracking.secrets import masked
 
 PICTURES = {
     "overlays": "Images, labels and predictions",
@@ -85,6 +86,13 @@ class RunFolder:
         told = [at(self.summary, "target"), *(at(self.config, place) for place in places)]
         return next((found for one in told if (found := number(one)) is not None), None)
 
+    @property
+    def device_hours(self) -> float | None:
+        """What it took; of a training, its stages together."""
+        told = [number(at(one.summary, "device_hours")) for one in self.stages or (self,)]
+        known = [hours for hours in told if hours is not None]
+        return sum(known) if known else None
+
     @cached_property
     def space(self) -> SearchSpace | None:
         """The space that was searched; None where it is not known here."""
@@ -131,12 +139,12 @@ def read_run(folder: Path) -> RunFolder:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of a run.
+    """The configuration of a run, secrets struck out.
 
     Raises:
         OSError, ValueError: it cannot be read or is no YAML.
     """
-    return _yaml(folder / "config.yaml")
+    return mapping(masked(_yaml(folder / "config.yaml")))
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
@@ -146,11 +154,11 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
         OSError, ValueError: it cannot be read or is no JSON.
     """
     summary = _json(folder / "summary.json")
-    return None if summary is None else mapping(summary)
+    return None if summary is None else mapping(masked(summary))
 
 
 def _read(folder: Path, stages: tuple[RunFolder, ...]) -> RunFolder:
-    environments = _json(folder / "environment.json")
+    environments = masked(_json(folder / "environment.json"))
     listed = isinstance(environments, list)
     pictures = {name: read_picture(folder / f"{name}.png") for name in PICTURES}
     scored = read_table(folder / "candidates.csv") or read_table(folder / "trials.csv")

@@ -25,7 +25,9 @@ def network_table(runs: Sequence[RunFolder], scored: Sequence[Networks | None]) 
     """
     starts: list[int] = []
     texts: list[str] = []
-    chains, cells, shown = [], {}, None
+    chains: list[tuple[int, int, list[str]]] = []
+    cells: dict[int, list[Data]] = {}
+    shown: int | None = None
     for run, networks in zip(runs, scored, strict=True):
         begin = len(texts)
         starts.append(begin)
@@ -39,7 +41,7 @@ def network_table(runs: Sequence[RunFolder], scored: Sequence[Networks | None]) 
         else:
             continue
         cells |= {begin + row: drawing for row, drawing in drawings.items()}
-        chains.append([begin, len(texts), run.keys])
+        chains.append((begin, len(texts), run.keys))
         shown = shown if shown is not None or chosen is None else begin + chosen
     numbers: dict[str, int] = {}
     architectures = [

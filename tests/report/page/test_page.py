@@ -235,3 +235,47 @@ def test_summaries_of_other_types_are_passed_over(tmp_path):
     (folder / "summary.json").write_text(text)
     (folder / "environment.json").write_text('[{"cpu": 3, "libraries": [], "command": 5}, 4]')
     assert "One-shot search" in page_of(folder).text
+
+
+def test_the_joint_plot_has_a_colour_and_a_legend_entry_for_each_group(tmp_path):
+    folders = [one_shot_run(tmp_path / f"run{seed}", seed=seed) for seed in range(2)]
+    other = one_shot_run(tmp_path / "other", epochs=9, random_networks=3)
+    page = page_of(*folders, other)
+    traces = page.data["plots"]["pareto"]["data"]
+    assert [t["name"] for t in traces if t["showlegend"]] == ["run0 and 1 more", "other"]
+    points = {
+        row: (t["marker"]["color"], x)
+        for t in traces
+        if t.get("marker", {}).get("symbol") != "circle-open"
+        for (row,), x in zip(t.get("customdata", []), t["x"], strict=False)
+    }
+    rows = [row for folder in (*folders, other) for row in rows_of(folder)]
+    assert [points[row][1] for row in range(len(rows))] == [float(row["cost"]) for row in rows]
+    first = {points[row][0] for row in range(64)}
+    assert first == {"--blue"}
+    assert {points[row][0] for row in range(64, len(rows))} == {"--vermilion"}
+
+
+def test_trainings_show_their_stages(tmp_path):
+    stage = tmp_path / "run" / "1-scenes"
+    stage.mkdir(parents=True)
+    models = "{name: net, space: squeezenas_small, architecture: [" + "skip, " * 19 + "k3_e6_g1]}"
+    (tmp_path / "run" / "config.yaml").write_text(
+        f"models: {models}\nregime: {{stages: {{scenes: {{epochs: 2}}}}}}\n"
+    )
+    (stage / "config.yaml").write_text("stage: scenes\n")
+    (stage / "metrics.jsonl").write_text('{"step": 1, "train/loss": 2.0}\n')
+    (stage / "classes.csv").write_text("class,iou\nroad,0.5\n")
+    unfinished = page_of(tmp_path / "run")
+    assert "unfinished" in unfinished.text
+    summary = {"split": "val", "figures": {"miou": 0.25}, "device_hours": 1.5, "epochs": 2}
+    (stage / "summary.json").write_text(json.dumps(summary))
+    (tmp_path / "run" / "summary.json").write_text(json.dumps({"scenes": summary}))
+    page = page_of(tmp_path / "run")
+    assert "Training of 1 stage." in page.text
+    assert "mIoU on val 25.00%" in page.text
+    assert "device-hours 1.5" in page.text
+    assert "road 0.5" in page.text
+    assert page.data["plots"]["stage-1-scenes-0"]["data"][0]["y"] == [2.0]
+    assert page.genotypes() == [" ".join(["skip"] * 19 + ["k3_e6_g1"])]
+    assert page.data["shown"] == 0
