@@ -70,7 +70,6 @@ costs: {{ms: {{column: ms, unit: ms}}}}
 """
 
 
-@spaces.register("four_units")
 class FourUnits(toy_search.ToySpace):
     """The toy space of the tests with three options of thirteen, for the sake of time."""
 
@@ -94,7 +93,9 @@ class WatchedRun(Run):
 
 def one_shot(folder: Path, steps: int, look: Look) -> None:
     """A search for multiply-accumulates, of which the first epoch is warm-up."""
-    keys = [f"epochs={EPOCHS}", f"steps_per_epoch={steps // EPOCHS}", "space=four_units"]
+    if FourUnits.name not in spaces.names():
+        spaces.register(FourUnits.name)(FourUnits)
+    keys = [f"epochs={EPOCHS}", f"steps_per_epoch={steps // EPOCHS}", f"space={FourUnits.name}"]
     config = toy_search.config(folder, *(f"regime.{key}" for key in keys))
     searching = OneShotSearch(build_search(config, _alone(), folder))
     with _run(folder, steps, look) as run:

@@ -9,7 +9,6 @@ nothing to start again, although torchrun, which takes every exit code for a fau
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from squeezenas.ask_tell.liveness import machine, started
 from squeezenas.core.overrides import parse
+from squeezenas.core.reading import read_json
 from squeezenas.core.recipes import SECTIONS, AnySearch
 from squeezenas.core.retrain_config import RetrainConfig
 from squeezenas.core.search_config import SearchConfig
@@ -85,7 +85,7 @@ def finished(folder: Path, config: AnySearch | RetrainConfig) -> bool:
         return False
     if isinstance(config, SearchConfig):
         return True
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = read_json(folder / "summary.json")
     return bool(summary["evaluations"] + summary["failed"] >= config.regime.trials)
 
 

@@ -81,7 +81,7 @@ def _drawn(
         if card.annotations == "instances":
             return draw_instances(image, own, train_ids)
         return draw_panoptic(source.with_suffix(""), own, train_ids)
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, OSError, ValueError) as error:
         raise ValueError(
             f"{source}: the annotations of {image['file_name']} cannot be drawn "
             f"({type(error).__name__}: {error}); correct them or leave the image out"

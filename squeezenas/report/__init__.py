@@ -1,1 +1,4 @@
-"""Pictures of a search. Each module draws one and imports matplotlib only while it does."""
+"""Pictures of a search; a module draws one and imports matplotlib only while it does.
+
+`page` is the HTML report.
+"""

@@ -45,8 +45,6 @@ class WeightsAndBiases(Sink):
 
         self._wandb = wandb
         settings, lineage, known = start.wandb, start.lineage, start.identity.get("id")
-        # A sweep's agent gives the id of its run; the next stage of this process is another run.
-        given = os.environ.pop("WANDB_RUN_ID", None)
         online = settings.mode == "online"
         self._run = wandb.init(
             project=settings.project,
@@ -56,7 +54,7 @@ class WeightsAndBiases(Sink):
             name=start.name,
             group=settings.group or lineage.group,
             job_type=lineage.job,
-            id=known or given or wandb.util.generate_id(),
+            id=known,
             resume="allow" if known and online else None,
             dir=start.folder,
             config={

@@ -60,6 +60,16 @@ def test_optuna_reads_the_study(storage):
     assert [trial.number for trial in study.get_trials()] == list(range(10))
 
 
+@pytest.mark.parametrize("kind", ["memory", "journal"])
+def test_trials_share_what_is_the_same_in_all(kind, tmp_path):
+    """Optuna keeps a copy of the space's options with every trial, most of what a trial takes."""
+    storage = open_storage(kind, tmp_path)
+    run(trials(storage))
+    kept = storage.get_all_trials(storage.get_study_id_from_name("toy"), deepcopy=False)
+    assert len(kept) == 10
+    assert len({id(trial.distributions) for trial in kept}) == 1
+
+
 def test_two_directions(storage):
     mine = trials(storage, directions=["maximize", "minimize"], budget=2)
     while claim := mine.claim(numbered):

@@ -219,6 +219,7 @@ def changed_png(content: bytes, rng: Random) -> bytes:
         (length,) = struct.unpack_from(">I", content, place)
         chunks.append((content[place + 4 : place + 8], content[place + 8 : place + 8 + length]))
         place += 12 + length
+    whole = list(chunks)
     for _ in range(rng.choice((1, 1, 2))):
         at = rng.randrange(len(chunks))
         kind, inside = chunks[at]
@@ -229,7 +230,7 @@ def changed_png(content: bytes, rng: Random) -> bytes:
                 chunks[at:at] = [chunks[rng.randrange(len(chunks))]] * rng.choice((1, 2, 500))
             case 2:
                 chunks[at] = (rng.choice((b"tRNS", b"zTXt", b"iCCP", b"acTL", b"PLTE")), inside)
-            case 3 if kind == b"IDAT":
+            case 3 if kind == b"IDAT" and chunks[at] in whole:
                 chunks[at] = (kind, zlib.compress(changed_bytes(zlib.decompress(inside), rng)))
             case _:
                 chunks[at] = (kind, changed_bytes(inside, rng))
