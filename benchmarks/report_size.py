@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -29,7 +28,6 @@ from tests.report.made_runs import one_shot_run
 
 STEPS_PER_EPOCH = 20
 RANDOM_NETWORKS = 100
-PATIENCE = 600
 READY = "return document.body.dataset.ready === 'true'"
 SORTED = """
     const begin = performance.now();
@@ -62,20 +60,15 @@ def large_run(folder: Path, epochs: int, candidates: int) -> Path:
 
 def in_a_browser(page: Path) -> dict[str, float] | None:
     """Seconds until a page is drawn and its table sorted and filtered; None without a browser."""
-    browser, service = shutil.which("chromium"), shutil.which("chromedriver")
-    if browser is None or service is None:
-        return None
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-    from selenium.webdriver.support.wait import WebDriverWait
+    try:
+        from selenium.webdriver.support.wait import WebDriverWait
 
-    os.environ["SE_OFFLINE"] = "true"
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-        options.add_argument(f"--{flag}")
-    with webdriver.Chrome(options, Service(service)) as driver:
-        driver.set_page_load_timeout(PATIENCE)
+        from tests.browser.chromium import PATIENCE, start
+    except ImportError:
+        return None
+    if (driver := start()) is None:
+        return None
+    with driver:
         begin = time.perf_counter()
         driver.get(page.as_uri())
         WebDriverWait(driver, PATIENCE, 0.02).until(lambda found: found.execute_script(READY))

@@ -131,7 +131,9 @@ class Video:
         known = VIDEO_HEAD.match(head) is not None
         self._capture = cv2.VideoCapture(str(path)) if known else cv2.VideoCapture()
         width, height = (self._capture.get(side) for side in SIDES)
-        good, first = self._capture.read() if width * height <= MOST_PIXELS else (False, None)
+        if width * height > MOST_PIXELS:
+            self._capture.release()  # it has no frames then
+        good, first = self._capture.read()
         if not good:
             raise ValueError(
                 f"input={path}: no frame of this video can be read; it is damaged, or in a format "

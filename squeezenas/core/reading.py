@@ -215,7 +215,7 @@ def check_yaml(text: str) -> bool:
         elif isinstance(event, yaml.AliasEvent):
             if any(event.anchor == anchor for anchor, _ in levels):
                 raise ValueError(f"*{event.anchor} stands within itself")
-            add(None, sizes.get(event.anchor, 1))
+            add(None, sizes.get(event.anchor or "", 1))
         elif isinstance(event, yaml.ScalarEvent):
             add(event.anchor, 1)
             _check_scalar(event)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -14,12 +12,12 @@ import pytest
 pytest.importorskip("selenium", reason="selenium is not installed; pip install -e '.[dev]'")
 
 import urllib3
-from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 
 from squeezenas.report.page.page import write_report
-from tests.browser.page import PATIENCE, Page
+from tests.browser.chromium import start
+from tests.browser.page import Page
 from tests.report.made_runs import ask_tell_run, hostile_run, one_shot_run
 
 DIED = ("crashed", "disconnected", "not reachable", "invalid session id", "no such window")
@@ -41,33 +39,21 @@ def pytest_runtest_call() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A browser that tells what it logs and what it asks the network for."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    service = shutil.which("chromedriver")
-    if browser is None or service is None:
-        pytest.skip("chromium and chromedriver are not both installed")
-    os.environ["SE_OFFLINE"] = "true"  # selenium shall fetch nothing
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    profile = tmp_path_factory.mktemp("chromium")
-    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={profile}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+def driver() -> Iterator[Chrome]:
+    """The browser of this process."""
     try:
-        started = webdriver.Chrome(options, Service(service))
+        started = start()
     except LOST as error:
         pytest.skip(f"Chromium does not start here: {error}")
-    started.set_page_load_timeout(PATIENCE)
-    started.set_script_timeout(PATIENCE)
+    if started is None:
+        pytest.skip("chromium and chromedriver are not both installed")
     yield started
     with suppress(*LOST):
         started.quit()
 
 
 @pytest.fixture
-def page(driver: webdriver.Chrome) -> Page:
+def page(driver: Chrome) -> Page:
     """The browser's only tab, on a desk."""
     return Page(driver)
 

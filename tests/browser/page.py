@@ -12,8 +12,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-PATIENCE = 240
-"""Seconds that a busy machine may take for anything."""
+from tests.browser.chromium import PATIENCE
+
 WIDTHS = {"phone": 390, "tablet": 820, "desk": 1440}
 
 LONELIEST = """

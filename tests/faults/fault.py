@@ -41,8 +41,8 @@ FAULTS = (
     ),
     Fault(
         "full disk, injected",
-        "from a random write on every write stops half-way and raises ENOSPC; search and "
-        "retraining",
+        "from a random write on every write stops half-way and raises ENOSPC; one-shot "
+        "and ask/tell search, retraining",
         f"{_SENTENCE}; {EQUAL}",
     ),
     Fault(
@@ -52,8 +52,8 @@ FAULTS = (
     ),
     Fault(
         "read-only disk, injected",
-        "from a random write, rename, removal or new folder on all of them raise EROFS; search and "
-        "retraining",
+        "from a random write, rename, removal or new folder on all of them raise EROFS; one-shot "
+        "and ask/tell search, retraining",
         f"{_SENTENCE}; {EQUAL}",
     ),
     Fault(
@@ -138,7 +138,7 @@ FAULTS = (
     Fault(
         "killed loading process",
         "a DataLoader worker kills itself while it reads a random step's batch",
-        f"exit code 2 and a sentence, no traceback; {EQUAL}",
+        f"exit code 2 and a sentence that says so; {EQUAL}",
     ),
     Fault(
         "clock that jumps",

@@ -204,6 +204,7 @@ TARGETS = [
         ("text",),
         "toy.txt",
         _camvid_folder,
+        covers=("data.layouts.camvid",),
     ),
     Target("kept_image", _read_kept, _kept, (), "kept.npy", _camvid_folder),
 ]
