@@ -11,7 +11,7 @@ from squeezenas.ask_tell.storage import foreign_faults
 from squeezenas.core.space import SearchSpace
 
 if TYPE_CHECKING:
-    from optuna.distributions import CategoricalDistribution
+    from optuna.distributions import BaseDistribution, CategoricalDistribution
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
@@ -45,7 +45,7 @@ class History:
         from optuna.storages import InMemoryStorage, JournalStorage
 
         self._storage, self._study, self._space = storage, study, space
-        self._parameters = dict(parameters)
+        self._parameters: dict[str, BaseDistribution] = dict(parameters)
         # A database answers one question about all trials sooner than one about each.
         self._at_once = not isinstance(storage, InMemoryStorage | JournalStorage)
         self.running: dict[int, FrozenTrial] = {}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-
+from squeezenas.cli.help_lists import card_lines, file_lines, key_lines
 from squeezenas.core.ask_tell_config import AskTellConfig
 from squeezenas.core.benchmark_config import BenchmarkConfig
 from squeezenas.core.compare_config import CompareConfig
@@ -14,16 +11,13 @@ from squeezenas.core.evaluate_config import EvaluateConfig
 from squeezenas.core.export_config import ExportConfig
 from squeezenas.core.predict_config import PredictConfig
 from squeezenas.core.predictor_config import FitConfig, ScoreConfig
-from squeezenas.core.reading import read_yaml
-from squeezenas.core.recipes import DEFAULT_RETRAINING, DEFAULT_SEARCH, cards
 from squeezenas.core.report_config import ReportConfig
 from squeezenas.core.retrain_config import RetrainConfig, Stage
 from squeezenas.core.scale_config import ScaleConfig
-from squeezenas.core.schema import Key, keys
+from squeezenas.core.schema import keys
 from squeezenas.core.search_config import SearchConfig
 from squeezenas.core.table_config import table_cards
 
-WIDTH = 100
 FLAGS = {
     "--help": "this page",
     "--version": "the version",
@@ -90,15 +84,15 @@ def search_page() -> str:
             "",
             *_flags(),
             "",
-            *_cards("datasets"),
+            *card_lines("datasets"),
             "",
-            *_cards("training_regimes", "search"),
+            *card_lines("training_regimes", "search"),
             "",
             "keys (training_regimes fills regime.*; a key without a default must be in the card):",
-            *_keys(keys(SearchConfig)),
+            *key_lines(keys(SearchConfig)),
             "",
             "keys of ask/tell regimes, those that count `trials`:",
-            *_keys(key for key in keys(AskTellConfig) if not key.path.startswith("datasets.")),
+            *key_lines(key for key in keys(AskTellConfig) if not key.path.startswith("datasets.")),
             "",
             "regime.strategy holds a name and the strategy's own keys, which a wrong one lists.",
         ]
@@ -125,20 +119,20 @@ def train_page() -> str:
             "",
             *_flags(),
             "",
-            *_cards("models"),
+            *card_lines("models"),
             "",
-            *_cards("datasets"),
+            *card_lines("datasets"),
             "",
-            *_cards("training_regimes", "retrain"),
+            *card_lines("training_regimes", "retrain"),
             "",
             "keys (training_regimes fills regime.*, models fills models.*):",
-            *_keys(keys(RetrainConfig)),
+            *key_lines(keys(RetrainConfig)),
             "",
             "keys of each stage, regime.stages.<stage>.*:",
-            *_keys(keys(Stage, "regime.stages.<stage>")),
+            *key_lines(keys(Stage, "regime.stages.<stage>")),
             "",
             "keys of each data set, datasets.<stage>.*:",
-            *_keys(keys(DatasetCard, "datasets.<stage>")),
+            *key_lines(keys(DatasetCard, "datasets.<stage>")),
         ]
     )
 
@@ -159,12 +153,12 @@ def evaluate_page() -> str:
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",
-            *_cards("models"),
+            *card_lines("models"),
             "",
-            *_cards("datasets"),
+            *card_lines("datasets"),
             "",
             "keys (models fills models.*, datasets fills datasets.*):",
-            *_keys(keys(EvaluateConfig)),
+            *key_lines(keys(EvaluateConfig)),
         ]
     )
 
@@ -184,10 +178,10 @@ def predict_page() -> str:
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",
-            *_cards("models"),
+            *card_lines("models"),
             "",
             "keys (models fills models.*, datasets fills datasets.*):",
-            *_keys(keys(PredictConfig)),
+            *key_lines(keys(PredictConfig)),
         ]
     )
 
@@ -207,10 +201,10 @@ def export_page() -> str:
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",
-            *_cards("models"),
+            *card_lines("models"),
             "",
             "keys (models fills models.*, datasets fills datasets.*):",
-            *_keys(keys(ExportConfig)),
+            *key_lines(keys(ExportConfig)),
         ]
     )
 
@@ -231,10 +225,10 @@ def benchmark_page() -> str:
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",
-            *_cards("models"),
+            *card_lines("models"),
             "",
             "keys (datasets fills datasets.*):",
-            *_keys(keys(BenchmarkConfig)),
+            *key_lines(keys(BenchmarkConfig)),
         ]
     )
 
@@ -254,10 +248,10 @@ def compare_page() -> str:
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",
-            *_listed("datasets", table_cards()),
+            *file_lines("datasets", table_cards()),
             "",
             "keys (datasets fills datasets.*):",
-            *_keys(keys(CompareConfig)),
+            *key_lines(keys(CompareConfig)),
         ]
     )
 
@@ -276,13 +270,13 @@ def predictor_page() -> str:
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",
-            *_listed("datasets", table_cards()),
+            *file_lines("datasets", table_cards()),
             "",
             "keys of score (datasets fills datasets.*):",
-            *_keys(keys(ScoreConfig)),
+            *key_lines(keys(ScoreConfig)),
             "",
             "keys of fit:",
-            *_keys(key for key in keys(FitConfig) if not key.path.startswith("datasets.")),
+            *key_lines(key for key in keys(FitConfig) if not key.path.startswith("datasets.")),
         ]
     )
 
@@ -300,7 +294,7 @@ def report_page() -> str:
             "  squeezenas report runs/seed0 runs/seed1 runs/other output=compared.html",
             "",
             "keys:",
-            *_keys(keys(ReportConfig)),
+            *key_lines(keys(ReportConfig)),
         ]
     )
 
@@ -322,10 +316,10 @@ def scale_page() -> str:
             "",
             *(f"  squeezenas {example}" for example in examples),
             "",
-            *_cards("models"),
+            *card_lines("models"),
             "",
             "keys (models fills models.*):",
-            *_keys(keys(ScaleConfig)),
+            *key_lines(keys(ScaleConfig)),
         ]
     )
 
@@ -339,10 +333,10 @@ def data_page() -> str:
             "Reads every file of every split and reports sizes, ids, class frequencies and faults;",
             "exit code 0 when all is well, 2 when there are faults.",
             "",
-            *_cards("datasets"),
+            *card_lines("datasets"),
             "",
             "keys:",
-            *_keys(keys(DatasetCard, "datasets")),
+            *key_lines(keys(DatasetCard, "datasets")),
         ]
     )
 
@@ -367,45 +361,10 @@ def zoo_page() -> str:
             "SQUEEZENAS_HOME=FOLDER keeps downloads there instead of in ~/.cache/squeezenas.",
             "SQUEEZENAS_MIRROR=https://HOST/FOLDER (or file:///FOLDER) has copies of the files.",
             "",
-            *_cards("models"),
+            *card_lines("models"),
         ]
     )
 
 
 def _flags() -> list[str]:
     return ["flags, anywhere among the arguments:", *(f"  {f:<15} {m}" for f, m in FLAGS.items())]
-
-
-def _cards(group: str, beginning: str = "") -> list[str]:
-    found = cards(group)
-    return _listed(group, {name: found[name] for name in found if name.startswith(beginning)})
-
-
-def _listed(group: str, found: Mapping[str, Path]) -> list[str]:
-    lines = [f"{group}:"]
-    for name, file in found.items():
-        try:
-            card = read_yaml(file)
-            about = str(card.get("description") or card.get("title") or "")
-        except (ValueError, OSError) as error:  # a broken card must not take the help page away
-            about = f"unreadable: {error}"
-        mark = " (default)" if name in (DEFAULT_SEARCH, DEFAULT_RETRAINING) else ""
-        lines += textwrap.wrap(
-            f"{name:<22} {about}{mark}",
-            WIDTH,
-            initial_indent="  ",
-            subsequent_indent=" " * 25,
-            break_on_hyphens=False,
-        )
-    return lines
-
-
-def _keys(schema: Iterable[Key]) -> list[str]:
-    lines = []
-    for key in schema:
-        default = "" if key.default is None else f", default {key.default}"
-        lines.append(f"  {key.path}: {key.accepts}{default}")
-        lines += textwrap.wrap(
-            key.meaning, WIDTH, initial_indent="      ", subsequent_indent="      "
-        )
-    return lines

@@ -8,7 +8,7 @@ import shutil
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-PATIENCE = 240
+PATIENCE = 300
 """Seconds that a busy machine may take for anything."""
 
 

@@ -17,7 +17,7 @@ def program(repository, *arguments):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
-        cwd=repository, env=environment, capture_output=True, text=True, check=False, timeout=180,
+        cwd=repository, env=environment, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done
