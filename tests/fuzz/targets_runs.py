@@ -27,7 +27,7 @@ TARGETS = [
         covers=("tracking.environment",),
     ),
     Target(
-        "metrics",
+        "metric_lines",
         read_json_lines,
         lambda: [b'{"step": 1, "train/loss": 0.5}\n{"step": 2, "train/loss": null}\n'],
         ("text",),

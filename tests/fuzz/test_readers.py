@@ -8,7 +8,7 @@ from tests.fuzz.mutations import mutant
 from tests.fuzz.run import attack
 from tests.fuzz.target import FILES, targets
 
-INPUTS = 40
+INPUTS = 20
 
 
 @pytest.mark.parametrize("file", FILES)
