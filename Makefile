@@ -20,7 +20,7 @@ demo: $(VENV)/core.stamp
 	$(BIN)/python search.py
 
 test: $(VENV)/dev.stamp
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -43,7 +43,8 @@ FAULTS = (
         "full disk, injected",
         "from a random write on every write stops half-way and raises ENOSPC; one-shot "
         "and ask/tell search, retraining",
-        f"{_SENTENCE}; {EQUAL}",
+        f"{_SENTENCE}; {EQUAL}; where only the report of a run that is done fails, code 0 and a "
+        "sentence",
     ),
     Fault(
         "full disk, real",
@@ -54,7 +55,8 @@ FAULTS = (
         "read-only disk, injected",
         "from a random write, rename, removal or new folder on all of them raise EROFS; one-shot "
         "and ask/tell search, retraining",
-        f"{_SENTENCE}; {EQUAL}",
+        f"{_SENTENCE}; {EQUAL}; where only the report of a run that is done fails, code 0 and a "
+        "sentence",
     ),
     Fault(
         "read-only disk, real",

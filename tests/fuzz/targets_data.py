@@ -179,7 +179,14 @@ TARGETS = [
         (),
         "batches.meta",
     ),
-    Target("text", _text, lambda: [" a b <unk>\n\n b a é\n".encode()], ("text",), "train.txt"),
+    Target(
+        "text",
+        _text,
+        lambda: [" a b <unk>\n\n b a é\n".encode()],
+        ("text",),
+        "train.txt",
+        covers=("data.text",),
+    ),
     Target(
         "coco_instances",
         _coco("instances"),
