@@ -24,8 +24,7 @@ class BadSteps:
         self.total = 0
         self._limit, self._advice = limit, advice
         self._in_a_row: dict[str, int] = {}
-        self._buffers: list[Tensor] = []
-        self._before: list[Tensor] = []
+        self._kept: list[tuple[list[Tensor], list[Tensor]]] = []
 
     @torch.no_grad()
     def begin(self, network: nn.Module) -> None:
@@ -34,11 +33,10 @@ class BadSteps:
         Args:
             network: the same one for every step.
         """
-        if not self._buffers:
-            self._buffers = list(network.buffers())
-            self._before = [torch.empty_like(buffer) for buffer in self._buffers]
-        for before, buffer in zip(self._before, self._buffers, strict=True):
-            before.copy_(buffer)
+        if not self._kept:
+            self._kept = [(like, list(map(torch.empty_like, like))) for like in _alike(network)]
+        for buffers, before in self._kept:
+            torch._foreach_copy_(before, buffers)
 
     def count(self, finite: bool, what: str, step: int, network: nn.Module) -> None:
         """Notes a step; after a bad one, batch norms have the statistics from before it.
@@ -59,8 +57,8 @@ class BadSteps:
             return
         self.total += 1
         with torch.no_grad():
-            for before, buffer in zip(self._before, self._buffers, strict=True):
-                buffer.copy_(before)
+            for buffers, before in self._kept:
+                torch._foreach_copy_(buffers, before)
         for module in network.modules():
             if isinstance(module, _BatchNorm) and not _finite(module):
                 module.reset_running_stats()
@@ -77,6 +75,14 @@ class BadSteps:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
         self.total, self._in_a_row = state["total"], dict(state["in_a_row"])
+
+
+def _alike(network: nn.Module) -> list[list[Tensor]]:
+    """The buffers by type and device: those of a kind are copied together."""
+    kinds: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+    for buffer in network.buffers():
+        kinds.setdefault((buffer.dtype, buffer.device), []).append(buffer)
+    return list(kinds.values())
 
 
 def _finite(norm: _BatchNorm) -> bool:
