@@ -97,7 +97,11 @@ def test_texts(both, mistake):
     [
         (DARTS, ["space=darts_cel"], "unknown space 'darts_cel' (did you mean 'darts_cell'?)"),
         (DARTS, ["scale={channel: 8}"], "scale.channel: unknown key (did you mean 'scale.chann"),
-        (DARTS, ["scale.cells=2"], "space darts_cell: scale.cells: expected integer >= 3, got 2"),
+        (
+            DARTS,
+            ["scale.cells=2"],
+            "darts_cell: scale.cells: expected integer >= 3, <= 1000, got 2",
+        ),
         (RNN, ["scale.hiden=8"], "darts_rnn: scale.hiden: unknown key (did you mean 'scale.hidde"),
         (DARTS, ["strategy.name=dart"], "unknown strategy 'dart' (did you mean 'darts'?)"),
         (DARTS, ["strategy.darts.ordr=2"], "(did you mean 'regime.strategy.darts.order'?)"),

@@ -10,6 +10,7 @@ import torch
 from squeezenas.cli import outcome, stage_outcome
 from squeezenas.cli.main import main
 from squeezenas.core.model_card import Costs
+from squeezenas.engine.checkpoint import save_checkpoint
 from squeezenas.training.start import CARD
 from tests.search import toy as toy_search
 from tests.training.toy import GENERATE, UNITS, arguments, model
@@ -25,13 +26,13 @@ def quick(repository, monkeypatch):
     monkeypatch.setattr(stage_outcome, "_costs", lambda _: Costs(resolution=(64, 128)))
 
 
-def told(capsys, *words):
-    """Runs a command that must fail; gives what it said, beside the progress of training."""
+def told(capsys, *words, warned=()):
+    """Runs a command that must fail; gives what it said, beside progress and such warnings."""
     capsys.readouterr()
     assert main([*words]) == 2
     lines = capsys.readouterr().err.splitlines()
-    *progress, said = [line for line in lines if "  step " not in line]
-    assert progress == []
+    *warned_of, said = [line for line in lines if "  step " not in line]
+    assert [line.split(": ")[1] for line in warned_of] == list(warned)
     assert said.startswith("squeezenas: ")
     return said
 
@@ -204,7 +205,7 @@ def test_a_checkpoint_of_another_run(broken_off, capsys, part, message):
     else:
         moments = state["optimiser"]["state"][0]
         moments["exp_avg"] = torch.cat([moments["exp_avg"]] * 2)
-    torch.save(state, file)
+    save_checkpoint(file, state)
     said = told(capsys, "train", "--resume", str(broken_off))
     assert message in said
     assert "of another architecture" in said
@@ -213,7 +214,8 @@ def test_a_checkpoint_of_another_run(broken_off, capsys, part, message):
 def test_losses_that_are_not_finite_stop_with_advice(tmp_path, capsys):
     words = [".optimiser={name: momentum, lr: 1.0e+30, clip: 0, warmup_epochs: 0}"]
     words += [".max_bad_steps=2", ".epochs=4"]
-    said = told(capsys, "train", *arguments(tmp_path, *words))
+    warned = ["a loss or its gradients are not finite"]
+    said = told(capsys, "train", *arguments(tmp_path, *words), warned=warned)
     assert "2 training steps in a row were not finite" in said
     assert "lower regime.stages.street_scenes.optimiser.lr" in said
     assert (tmp_path / "runs" / "toy" / STAGE / "metrics.jsonl").is_file()

@@ -2,8 +2,9 @@ import pytest
 
 from squeezenas.cli.main import main
 from squeezenas.core.model_card import read_model_card, write_model_card
+from squeezenas.zoo.build import build
 from squeezenas.zoo.download import weights_path
-from squeezenas.zoo.weights import load_weights
+from squeezenas.zoo.weights import load_weights, save_weights
 from tests.zoo.conftest import NAME, zoo
 
 __all__ = ["zoo"]
@@ -56,6 +57,11 @@ def test_download_and_verify(zoo, capsys):
     converted = path.with_suffix(".safetensors")
     whole = converted.read_bytes()
     converted.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    code, out, err = ran(capsys, "verify", NAME)
+    assert code == 2
+    assert out == ""
+    assert f"{converted}: it is not what its seal says" in err
+    save_weights(converted, build(zoo.card), zoo.card)  # whole, and of another network
     code, out, err = ran(capsys, "verify", NAME)
     assert code == 2
     assert out == ""

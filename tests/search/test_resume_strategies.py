@@ -56,9 +56,8 @@ def folders(request, tmp_path, monkeypatch):
     assert deaths("search", words(alone, *more), alone / "runs" / "toy") == 0
     dies(monkeypatch, OneShotSearch, "learn_weights", steps)
     dies(monkeypatch, InheritedWeights, "figure", [1])
-    # A checkpoint at every step and after the first score.
-    monkeypatch.setattr(OneShotSearch, "_overdue", lambda search: len(search.scores) < 2)
-    assert deaths("search", words(killed, *more), killed / "runs" / "toy") == len(steps) + 1
+    often = words(killed, *more, "checkpoint_minutes=0")  # at every step and after every score
+    assert deaths("search", often, killed / "runs" / "toy") == len(steps) + 1
     return alone / "runs" / "toy", killed / "runs" / "toy"
 
 
