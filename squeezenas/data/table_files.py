@@ -7,6 +7,7 @@ import io
 import json
 import math
 import reprlib
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -165,7 +166,17 @@ def _array(content: bytes) -> np.ndarray:
         raise ValueError(f"{len(content)} bytes are no array {shape} of {dtype}")
     file.seek(0)
     array: np.ndarray = read_array(file, allow_pickle=False)
+    if dtype.kind == "U" and not _is_text(array):
+        raise ValueError("texts with letters that Unicode does not have")
     return array
+
+
+def _is_text(array: np.ndarray) -> bool:
+    """NumPy keeps texts as numbers, which need not be those of letters."""
+    letters = np.frombuffer(
+        array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+    )
+    return bool((letters <= sys.maxunicode).all())
 
 
 def _csv(path: Path) -> dict[str, Values]:

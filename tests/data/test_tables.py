@@ -4,6 +4,7 @@ import io
 import json
 import random
 import re
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,10 @@ def test_files_that_are_not_there_or_hold_objects(tmp_path: Path) -> None:
         read_table(card(tmp_path))
     np.savez(tmp_path / "t.npz", depth=np.array([{}, 1], dtype=object))
     with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+        read_table(card(tmp_path, "t.npz"))
+    beyond = np.array([sys.maxunicode + 1], np.uint32).view("U1")
+    np.savez(tmp_path / "t.npz", depth=np.array([1]), kind=beyond)
+    with pytest.raises(ValueError, match="letters that Unicode does not have"):
         read_table(card(tmp_path, "t.npz"))
     with (tmp_path / "lone.npz").open("wb") as file:
         np.save(file, np.zeros(3))
