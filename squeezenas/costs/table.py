@@ -23,7 +23,7 @@ from squeezenas.core.reading import parse_json, read_text
 from squeezenas.core.seal import BLANK, filled, holds
 
 Kind = Literal["macs", "parameters", "latency"]
-UNITS: dict[str, str] = {"macs": "GMACs", "parameters": "M", "latency": "ms"}
+UNITS: dict[str, str] = {"macs": "GMACs", "parameters": "M parameters", "latency": "ms"}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def measured(folder: Path, **changes: object):
     return cost_table(wanted(**changes), ToySpace(), 2, "none", CPU, folder, progress=False)
 
 
-@pytest.mark.parametrize(("kind", "unit"), [("macs", "GMACs"), ("parameters", "M")])
+@pytest.mark.parametrize(("kind", "unit"), [("macs", "GMACs"), ("parameters", "M parameters")])
 def test_counted_costs_need_no_file(tmp_path: Path, kind: str, unit: str) -> None:
     space, cost = spaces["squeezenas_small"](), Cost(kind=kind, target=0.2, resolution=(256, 256))
     assert cost_table(cost, space, 19, "lr_aspp", CPU, tmp_path).unit == unit
