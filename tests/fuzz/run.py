@@ -80,7 +80,10 @@ def _finished(job: str, tallies: Mapping[str, Tally]) -> bool:
 
 def _run(file: str, jobs: list[str], seed: int, tallies: Mapping[str, Tally]) -> str:
     """Why the process died, if it did."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+", errors="replace") as errors:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryFile("w+", errors="replace") as errors,
+    ):
         own = {"HOME": folder, "SQUEEZENAS_HOME": f"{folder}/home", "TMPDIR": folder}
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.fuzz.child", folder, str(seed), file, *jobs],
