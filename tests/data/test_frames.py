@@ -94,6 +94,9 @@ def test_camvid_without_lists_reads_the_folder(make_card) -> None:
     (card.root / "train.txt").write_text("train/c.png trainannot/c.png\n")
     with pytest.raises(FileNotFoundError, match="lists c"):
         frames(card, "train")
+    (card.root / "train.txt").write_text("\n")
+    with pytest.raises(ValueError, match=r"train\.txt lists no image"):
+        frames(card, "train")
 
 
 @given(

@@ -22,7 +22,10 @@ def camvid(card: DatasetCard, split: str, name: str) -> Iterator[Frame]:
         path.stem: path for path in (card.root / name).glob("*") if path.suffix.lower() in SUFFIXES
     }
     listing = card.root / f"{name}.txt"
-    for stem in _stems(read_text(listing)) if listing.is_file() else present:
+    stems = _stems(read_text(listing)) if listing.is_file() else list(present)
+    if not stems and listing.is_file():
+        raise ValueError(f"{listing} lists no image; write a line for each, or remove the file")
+    for stem in stems:
         if stem not in present:
             raise FileNotFoundError(
                 f"{listing} lists {stem[:200]}, but {card.root / name} has no such image; "
