@@ -22,14 +22,23 @@ from squeezenas.core.files import write_atomically
 from squeezenas.core.reading import read_json
 from squeezenas.data.coco_drawing import draw_instances, draw_panoptic, require_pycocotools
 from squeezenas.data.decode import Pixels
+from squeezenas.data.image_files import image_size
 
 MOST_BYTES = 1 << 31
 """Of a json; that of the instances of train2017 has 470 million, its parsed form ten times that."""
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
 
 VERSION = 1
 """Raised whenever the same json gives other masks."""
 
 Json = dict[str, Any]
+
+
+def images_in(folder: Path) -> dict[str, Path]:
+    """Stem -> image, of the images in a folder that may not be there."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.stem: path for path in files if path.suffix.lower() in SUFFIXES}
 
 
 def semantic_masks(card: DatasetCard, name: str) -> Path:
@@ -41,20 +50,21 @@ def semantic_masks(card: DatasetCard, name: str) -> Path:
         FileNotFoundError: the json is not there.
         OSError: the masks cannot be written.
         ValueError: the json is damaged, its categories are not the card's classes, images that it
-            lists are not there, or pycocotools is missing.
+            lists are not there or of another size, or pycocotools is missing.
     """
     source = card.root / "annotations" / f"{card.annotations}_{name}.json"
     folder = (card.masks or card.root / "semantic") / card.annotations / name
     stamp, origin = folder / "drawn_from.json", _origin(source, card)
     known = _known(stamp)
     drawn = {path.stem for path in folder.glob("*.png")} if known.get("origin") == origin else set()
+    paths = images_in(card.root / name)
     if drawn and len(drawn) == known.get("images"):
-        _require_images(drawn, card.root / name, source)
+        _require_images(drawn, paths, card.root / name, source)
         return folder
     content = _read(source)
     train_ids = _train_ids(content, card, source)
     images = {Path(image["file_name"]).stem: image for image in content["images"]}
-    _require_images(images, card.root / name, source)
+    _require_images(images, paths, card.root / name, source)
     annotations = _by_image(content, train_ids, source)
     if card.annotations == "instances":
         require_pycocotools()
@@ -69,6 +79,7 @@ def semantic_masks(card: DatasetCard, name: str) -> Path:
     for stem in tqdm(missing, desc=f"drawing {name}", unit="mask", leave=False, disable=None):
         image = images[stem]
         pixels = _drawn(card, image, annotations[image["id"]], train_ids, source)
+        _require_same_size(pixels, paths[stem], source)
         with _writing(folder):
             write_atomically(folder / f"{stem}.png", cv2.imencode(".png", pixels)[1].tobytes())
     return folder
@@ -86,6 +97,17 @@ def _drawn(
             f"{source}: the annotations of {image['file_name']} cannot be drawn "
             f"({type(error).__name__}: {error}); correct them or leave the image out"
         ) from error
+
+
+def _require_same_size(mask: Pixels, path: Path, source: Path) -> None:
+    """Raises: OSError, ValueError: the image cannot be read, or is of another size."""
+    height, width = image_size(path)
+    if mask.shape != (height, width):
+        raise ValueError(
+            f"{source}: the annotations of {path.name} are for {mask.shape[0]}x{mask.shape[1]} "
+            f"pixels, but {path} is {height}x{width} (height x width); get image and annotations "
+            "from the same place"
+        )
 
 
 def _origin(source: Path, card: DatasetCard) -> Json:
@@ -165,9 +187,10 @@ def _train_ids(content: Json, card: DatasetCard, source: Path) -> dict[int, int]
     return {key: index + first for index, key in enumerate(sorted(names))}
 
 
-def _require_images(stems: Collection[str], folder: Path, source: Path) -> None:
-    present = {path.stem for path in folder.iterdir()} if folder.is_dir() else set()
-    if missing := sorted(set(stems) - present):
+def _require_images(
+    stems: Collection[str], paths: Collection[str], folder: Path, source: Path
+) -> None:
+    if missing := sorted(set(stems) - set(paths)):
         raise ValueError(
             f"{len(missing)} of {len(stems)} images of {source} are not in {folder}, "
             f"{missing[0]} the first; unpack the images there again or take them out of the json"

@@ -234,6 +234,14 @@ def test_a_cut_json_a_missing_one_and_a_folder_that_cannot_be_written(
         frames(toy, "train")
 
 
+def test_an_image_of_another_size_than_the_json_says(toy: DatasetCard) -> None:
+    write(toy, entry(1, 17, SQUARE))
+    Image.new("RGB", (10, 9)).save(toy.root / "toy" / "two.jpg")
+    with pytest.raises(ValueError, match=r"instances_toy\.json.*for 8x10 .*two\.jpg is 9x10"):
+        frames(toy, "train")
+    assert not (toy.masks / "instances" / "toy" / "two.png").exists()
+
+
 def test_run_lengths_are_unpacked_as_pycocotools_packs_them() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):

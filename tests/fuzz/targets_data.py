@@ -194,7 +194,6 @@ TARGETS = [
         ("json", "text"),
         "annotations/instances_toy.json",
         _photographs,
-        named=False,  # of sizes that differ, the drawn mask and its image are told
         covers=("data.coco_masks",),
     ),
     Target(

@@ -13,10 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from squeezenas.core.dataset_card import DatasetCard
-from squeezenas.data.coco_masks import semantic_masks
+from squeezenas.data.coco_masks import images_in, semantic_masks
 from squeezenas.data.frames import Frame, layouts
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @layouts.register("coco")
@@ -27,6 +25,6 @@ def coco(card: DatasetCard, split: str, name: str) -> Iterator[Frame]:
     else:
         masks = semantic_masks(card, name)
         drawn = {path.stem for path in masks.glob("*.png")}
-    for image in (card.root / name).glob("*"):
-        if image.suffix.lower() in SUFFIXES and (drawn is None or image.stem in drawn):
-            yield Frame(image, masks / f"{image.stem}.png", image.stem)
+    for stem, image in images_in(card.root / name).items():
+        if drawn is None or stem in drawn:
+            yield Frame(image, masks / f"{stem}.png", stem)
