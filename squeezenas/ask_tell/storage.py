@@ -122,6 +122,7 @@ def _journal(path: Path) -> BaseStorage:
 
 
 def _database(storage: str) -> BaseStorage:
+    from optuna.exceptions import StorageInternalError
     from optuna.storages import RDBStorage, get_storage
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
@@ -144,7 +145,8 @@ def _database(storage: str) -> BaseStorage:
                 f"storage {url}: a package is missing ({error.__cause__ or error}); for PostgreSQL "
                 "`pip install 'squeezenas[postgresql]'`"
             ) from error
-        except (SQLAlchemyError, RuntimeError) as error:  # RuntimeError: tables of another version
+        # RuntimeError: tables of another version
+        except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
             if start == STARTS - 1 or not _collided(error):
                 raise _unusable(f"storage {url}", error.__cause__ or error) from error
         except FOREIGN as error:  # of what is in the tables

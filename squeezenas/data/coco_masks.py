@@ -64,6 +64,8 @@ def semantic_masks(card: DatasetCard, name: str) -> Path:
     content = _read(source)
     train_ids = _train_ids(content, card, source)
     images = {Path(image["file_name"]).stem: image for image in content["images"]}
+    if not images:
+        raise ValueError(f"{source} lists no images; is it the file of annotations?")
     _require_images(images, paths, card.root / name, source)
     annotations = _by_image(content, train_ids, source)
     if card.annotations == "instances":

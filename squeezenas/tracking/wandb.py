@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from squeezenas.tracking.environment import environment
 from squeezenas.tracking.files import finite
@@ -31,6 +31,7 @@ TITLE = 63
 class WeightsAndBiases(Sink):
     """Its files lie in `<run folder>/wandb`; offline ones are uploaded with `wandb sync`.
 
+    An online run that W&B refuses, or that does not reach it, is kept offline from its start.
     W&B's own account of the machine and the command line is switched off, since words on a command
     line may be secrets; what `environment.json` says is in the config instead.
     """
@@ -44,12 +45,29 @@ class WeightsAndBiases(Sink):
         import wandb
 
         self._wandb = wandb
-        settings, lineage, known = start.wandb, start.lineage, start.identity.get("id")
-        online = settings.mode == "online"
-        self._run = wandb.init(
+        mode, known = start.wandb.mode, start.identity.get("id")
+        try:
+            self._run = self._begin(mode)
+        except wandb.Error as error:
+            if mode == "offline":
+                raise
+            mode = "offline"
+            print(
+                f"W&B does not take this run: {_sentence(error)}; it is kept offline in "
+                f"{start.folder / 'wandb'}, for `wandb sync`",
+                file=sys.stderr,
+            )
+            self._run = self._begin(mode)
+        if mode == "online" and not known:
+            self._use_architecture()
+
+    def _begin(self, mode: Literal["online", "offline"]) -> Any:
+        start, online, known = self.start, mode == "online", self.start.identity.get("id")
+        settings, lineage = start.wandb, start.lineage
+        return self._wandb.init(
             project=settings.project,
             entity=settings.entity,
-            mode=settings.mode,
+            mode=mode,
             tags=settings.tags,
             name=start.name,
             group=settings.group or lineage.group,
@@ -62,7 +80,7 @@ class WeightsAndBiases(Sink):
                 "lineage": asdict(lineage),
                 "environment": masked(environment()),
             },
-            settings=wandb.Settings(
+            settings=self._wandb.Settings(
                 init_timeout=SECONDS_TO_CONNECT if online else SECONDS_TO_START,
                 login_timeout=SECONDS_TO_CONNECT,
                 finish_timeout=SECONDS_TO_UPLOAD,
@@ -74,8 +92,6 @@ class WeightsAndBiases(Sink):
                 x_disable_meta=True,
             ),
         )
-        if online and not known:
-            self._use_architecture()
 
     def _use_architecture(self) -> None:
         """Draws the line from the search, whose artifact may not have been uploaded yet."""
@@ -86,10 +102,9 @@ class WeightsAndBiases(Sink):
         try:
             self._run.use_artifact(search["artifact"])
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
             print(
                 f"W&B does not know {search['artifact']} (upload the search with `wandb sync`): "
-                f"{reason}; the lineage is in the config alone",
+                f"{_sentence(error)}; the lineage is in the config alone",
                 file=sys.stderr,
             )
 
@@ -169,3 +184,7 @@ class WeightsAndBiases(Sink):
             "id": run.id,
             "artifact": f"{place}/{self._artifact('architecture')}:{run.id}",
         }
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

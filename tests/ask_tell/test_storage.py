@@ -2,8 +2,10 @@
 
 import json
 import logging
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -39,6 +41,24 @@ def test_a_read_only_database(tmp_path):
     run(trials(open_storage(f"sqlite:///{file}", tmp_path)))
     with pytest.raises(OSError, match=r"readonly.*may be written to"):
         trials(open_storage(f"sqlite:///file:{file}?mode=ro&uri=true", tmp_path))
+
+
+def test_a_damaged_database(tmp_path):
+    """Its schema is whole; the page of one table is not."""
+    file = tmp_path / "trials.db"
+    trials(open_storage(f"sqlite:///{file}", tmp_path)).close()
+    with closing(sqlite3.connect(file)) as database:
+        (root,) = database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name='version_info'"
+        ).fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    content = bytearray(file.read_bytes())
+    content[(root - 1) * size] = 0xFF
+    file.write_bytes(content)
+    with pytest.raises(
+        OSError, match=r"trials\.db: cannot be used \(database disk image is malformed"
+    ):
+        open_storage(f"sqlite:///{file}", tmp_path)
 
 
 def test_a_read_only_journal(tmp_path, monkeypatch):

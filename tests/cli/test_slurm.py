@@ -110,9 +110,11 @@ def test_a_mistake_is_not_queued_again(cluster, repository):
     """A quick stand-in for torchrun fails as a program with a mistake does."""
     folder, environment = cluster
     (folder / "bin" / "torchrun").write_text("#!/bin/bash\nexit 1\n")
+    (folder / "runs" / "mine").mkdir(parents=True)
+    (folder / "runs" / "mine" / "stopped").write_text("by the job before\n")
     done = subprocess.run(
         ["bash", str(repository / "docs" / "slurm" / "train.sbatch"), "mine"],
         cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode == 1, done.stderr
     assert not (folder / "scontrol.log").exists()

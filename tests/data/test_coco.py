@@ -181,6 +181,7 @@ def test_missing_images_are_counted_before_any_drawing(toy: DatasetCard) -> None
             )
         ),
         ([], {"images": None}, "has no list 'images'"),
+        ([], {"images": []}, "lists no images"),
         ([], {"images": [{"id": [1], "file_name": "one.jpg"}]}, "id is no whole number or"),
         (
             [entry(5, 17, SQUARE)],

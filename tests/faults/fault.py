@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-EQUAL = "resumed, it ends with the files of the run left alone, bit for bit"
+EQUAL = "resumed, it ends with the same files, bit for bit, as a run without the fault"
 REFUSED = "every damaged file is refused with a sentence that names it, or reads as it was written"
 
 

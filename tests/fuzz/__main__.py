@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from squeezenas.tracking.environment import environment
 from tests.fuzz.mutations import mutant
 from tests.fuzz.run import attack
 from tests.fuzz.target import FILES, targets
@@ -46,7 +46,7 @@ for file, target in chosen:
     if before.get("seed") != given.seed or before.get("inputs", 0) < given.inputs:
         done[name] = asdict(attack(file, {name: given.inputs}, given.seed)[name])
         if given.output:
-            told = {"python": platform.python_version(), "targets": done}
+            told = {"environment": environment(), "targets": done}
             given.output.write_text(json.dumps(told, indent=1) + "\n")
     row = done[name]
     print(

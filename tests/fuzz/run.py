@@ -28,7 +28,6 @@ class Tally:
     accepted: int = 0
     refused: int = 0
     faults: int = 0
-    cpu_seconds: float = 0.0
     slowest_seconds: float = 0.0
     slowest: int = 0
     """Number of the input that took longest."""
@@ -39,7 +38,6 @@ class Tally:
         """Counts one input."""
         self.inputs += 1
         seconds = told.get("cpu_seconds", 0.0)
-        self.cpu_seconds = round(self.cpu_seconds + seconds, 3)
         if seconds > self.slowest_seconds:
             self.slowest_seconds, self.slowest = seconds, told["index"]
         match told["outcome"]:

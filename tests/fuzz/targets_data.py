@@ -144,11 +144,11 @@ def _cache(folder: Path) -> DecodedSamples:
 def _read_kept(path: Path) -> object:
     """The entry that is kept, with what is given in its place."""
     folder = path.parent
-    expected = _cache(folder)[0]
+    _ = _cache(folder)[0]
     [entry] = (folder / "kept").iterdir()
     entry.write_bytes(sealed(path.read_bytes()))
     image, mask = _cache(folder)[0]
-    assert (image.shape, mask.shape) == (expected[0].shape, expected[1].shape)
+    assert image.shape == (*mask.shape, 3)  # whoever seals it anew is believed as to its size
     return image.sum() + mask.sum()
 
 

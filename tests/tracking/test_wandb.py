@@ -192,7 +192,7 @@ def test_online_the_architecture_of_the_search_is_used(
     assert "switched off" not in said
 
 
-def test_without_a_key_the_run_goes_on(
+def test_without_a_key_the_run_is_kept_offline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wandb: Any
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -202,7 +202,13 @@ def test_without_a_key_the_run_goes_on(
     with Run.create(tmp_path / "r", {}, ["wandb"], steps=4, wandb=settings) as run:
         run.log({"x": 1.0}, 1)
         run.finish({})
-    assert "tracking with wandb is switched off: " in capsys.readouterr().err
+    wandb.teardown()
+    (line,) = (s for s in capsys.readouterr().err.splitlines() if s.startswith("W&B does not"))
+    assert line.endswith(f"; it is kept offline in {tmp_path / 'r' / 'wandb'}, for `wandb sync`")
+    history = [
+        record for record in wandb_files.records(tmp_path / "r") if record.HasField("history")
+    ]
+    assert len(history) == 1
     assert (tmp_path / "r" / "summary.json").exists()
 
 
