@@ -67,11 +67,12 @@ def load_benchmark(arguments: Sequence[str]) -> tuple[BenchmarkConfig, tuple[Pat
     files = {"datasets": find("datasets", dataset)} if dataset else {}
     for section, file in files.items():
         content[section] = read_yaml(file)
-    merged = merge(OmegaConf.create(content), request.values)
+    origin = origin_of(request, files)
+    merged = merge(OmegaConf.create(content), request.values, origin)
     if "models" in merged:
         raise ValueError("models: several cards may be named here, so none is changed; edit a copy")
     merged["models"] = asked.split(",")
-    config = validated(BenchmarkConfig, merged, origin_of(request, files))
+    config = validated(BenchmarkConfig, merged, origin)
     every = config.models == (ALL,)
     names = known if every else config.models
     named = {

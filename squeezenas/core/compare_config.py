@@ -69,7 +69,9 @@ def card_keys(strategy: str) -> dict[str, Any]:
         ValueError: the card is broken.
     """
     file = cards("training_regimes").get(f"search_{strategy}")
-    content = merge(read_yaml(file), {}).get("strategy") if file else None
+    content = (
+        merge(read_yaml(file), {}, lambda key: f"(in {file})").get("strategy") if file else None
+    )
     if not isinstance(content, dict) or content.get("name") != strategy:
         return {}
     return {key: value for key, value in content.items() if key != "name"}

@@ -109,9 +109,9 @@ def load_evaluation(arguments: Sequence[str]) -> tuple[EvaluateConfig, Path]:
     files["datasets"] = find("datasets", str(dataset))
     content["datasets"] = read_yaml(files["datasets"])
 
-    config = validated(
-        EvaluateConfig, merge(OmegaConf.create(content), request.values), origin_of(request, files)
-    )
+    origin = origin_of(request, files)
+    merged = merge(OmegaConf.create(content), request.values, origin)
+    config = validated(EvaluateConfig, merged, origin)
     if config.weights is None or config.models is None:
         return config, files.get("models", Path()).parent
     card = config.models.model_copy(update={"weights": _weights(config.weights)})

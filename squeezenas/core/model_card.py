@@ -13,11 +13,13 @@ from typing import Annotated, Any
 from omegaconf import OmegaConf
 from pydantic import Field, field_validator, model_validator
 
-from squeezenas.core.config import Head, Positive, Size, Strict, TaskName
+from squeezenas.core.config import Head, Size, Strict, TaskName
 from squeezenas.core.files import to_yaml, write_atomically
 from squeezenas.core.overrides import merge
 from squeezenas.core.reading import read_yaml
 from squeezenas.core.validation import validated
+
+MOST_WORDS = 10_000_000
 
 Cost = Annotated[float, Field(ge=0)]
 
@@ -86,7 +88,7 @@ class ModelCard(Strict):
     """classification: a classifier ends it, as pre-training leaves a backbone; language: words."""
     classes: tuple[str, ...] = ()
     """Class names in the order of the logits; of a vocabulary only `words` is given."""
-    words: Positive | None = None
+    words: int | None = Field(None, gt=0, le=MOST_WORDS)
     """Number of words that a language network knows."""
     dataset: str
     """The dataset card it was searched or trained on."""
@@ -148,8 +150,12 @@ def read_model_card(path: Path) -> ModelCard:
         FileNotFoundError: no such file.
         ValueError: not a model card; names every key that is wrong.
     """
-    content = merge(OmegaConf.create({"models": read_yaml(path)}), {})["models"]
-    return validated(ModelCard, content, lambda key: f"(in {path})", prefix="models")
+
+    def origin(key: str) -> str:
+        return f"(in {path})"
+
+    content = merge(OmegaConf.create({"models": read_yaml(path)}), {}, origin)["models"]
+    return validated(ModelCard, content, origin, prefix="models")
 
 
 def write_model_card(path: Path, card: ModelCard) -> None:

@@ -71,7 +71,6 @@ def load_network_config(kind: type[C], arguments: Sequence[str]) -> tuple[C, Pat
     files["datasets"] = find("datasets", dataset)
     content["datasets"] = read_yaml(files["datasets"])
 
-    config = validated(
-        kind, merge(OmegaConf.create(content), request.values), origin_of(request, files)
-    )
+    origin = origin_of(request, files)
+    config = validated(kind, merge(OmegaConf.create(content), request.values, origin), origin)
     return config, files["models"].parent

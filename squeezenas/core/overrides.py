@@ -11,6 +11,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from squeezenas.core.validation import Origin
+
 _KEY = re.compile(r"[A-Za-z_]\w*(\.\w+|\[\d+\])*")
 
 
@@ -21,13 +23,13 @@ class Request:
     cards: dict[str, str]
     values: dict[str, Any]
 
-    def origin(self, key: str) -> str | None:
-        """A remark if a value was given for this key, for one above it or for one below it."""
+    def origin(self, key: str) -> str:
+        """A remark if this key, one above it or one below it was given; else nothing."""
         bare = key.partition("[")[0]
         for given in self.values:
             if f"{bare}.".startswith(f"{given}.") or given.startswith(f"{bare}."):
                 return "(on the command line)"
-        return None
+        return ""
 
 
 def parse(arguments: Sequence[str], groups: Sequence[str]) -> Request:
@@ -68,8 +70,13 @@ def _value(argument: str, text: str) -> Any:
     return plain["value"] if isinstance(plain, dict) else plain
 
 
-def merge(config: DictConfig, values: dict[str, Any]) -> dict[str, Any]:
+def merge(config: DictConfig, values: dict[str, Any], origin: Origin) -> dict[str, Any]:
     """The configuration with values laid over it, every interpolation resolved.
+
+    Args:
+        config: the cards, each under its section.
+        values: full key -> value.
+        origin: where a key's value was written, for the message.
 
     Raises:
         ValueError: a key leads through a plain value, or an interpolation cannot be resolved (an
@@ -85,5 +92,7 @@ def merge(config: DictConfig, values: dict[str, Any]) -> dict[str, Any]:
         resolved = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0].rpartition("interpolation: ")[2].strip('"')
-        raise ValueError(f"{error.full_key}: {reason}; set it, or override the key") from None
+        key = str(error.full_key)
+        said = f"{key}: {reason}; set it, or override the key {origin(key)}"
+        raise ValueError(said.rstrip()) from None
     return {str(key): value for key, value in dict(resolved).items()}  # type: ignore[arg-type]

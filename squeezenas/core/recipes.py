@@ -94,11 +94,11 @@ def load_search(arguments: Sequence[str]) -> AnySearch:
     source = "" if asked or "regime.dataset" in request.values else f" (in {regime_file})"
     dataset_file = find("datasets", asked or str(dataset), source)
     files = {"datasets": dataset_file, "regime": regime_file}
-    content = merge(
-        OmegaConf.create({"datasets": read_yaml(dataset_file), "regime": regime}), request.values
-    )
+    origin = origin_of(request, files)
+    cards = OmegaConf.create({"datasets": read_yaml(dataset_file), "regime": regime})
+    content = merge(cards, request.values, origin)
     kind = search_kind({**content, "regime": regime})  # of the card, whatever is typed
-    config = validated(kind, content, origin_of(request, files))
+    config = validated(kind, content, origin)
     return _named(config, [regime_file.stem, config.datasets.name])
 
 
@@ -150,7 +150,8 @@ def load_retraining(arguments: Sequence[str]) -> RetrainConfig:
         on = next((str(card.get("name")) for card in content.datasets.values()), "")
         files["models"] = found_network(Path(request.values.get("runs", "runs")), on)
     content["models"] = read_yaml(files["models"])
-    config = validated(RetrainConfig, merge(content, request.values), origin_of(request, files))
+    origin = origin_of(request, files)
+    config = validated(RetrainConfig, merge(content, request.values, origin), origin)
     return _named(config, [regime_file.stem, request.cards.get("models", "")])
 
 
@@ -274,8 +275,9 @@ def load_card(arguments: Sequence[str]) -> DatasetCard | TableCard:
                 f"{key}: unknown key; only datasets=<card> and datasets.* are read here"
             )
     file = find("datasets", request.cards["datasets"])
-    content = merge(OmegaConf.create({"datasets": read_yaml(file)}), request.values)["datasets"]
     origin = origin_of(request, {"datasets": file})
+    card = OmegaConf.create({"datasets": read_yaml(file)})
+    content = merge(card, request.values, origin)["datasets"]
     if content.get("task") == "table":
         return validated(TableCard, content, origin, prefix="datasets")
     return validated(DatasetCard, content, origin, prefix="datasets")
@@ -296,8 +298,13 @@ def load_one_stage(name: str, settings: Mapping[str, Any]) -> tuple[str, Retrain
             "retrain_street_scenes"
         )
     stage = f"regime.stages.{stages[0]}"
-    regime = merge(content, {f"{stage}.{key}": value for key, value in settings.items()})["regime"]
-    return stages[0], validated(RetrainRegime, regime, lambda key: f"(in {file})", prefix="regime")
+    changed = {f"{stage}.{key}": value for key, value in settings.items()}
+
+    def origin(key: str) -> str:
+        return f"(in {file})"
+
+    regime = merge(content, changed, origin)["regime"]
+    return stages[0], validated(RetrainRegime, regime, origin, prefix="regime")
 
 
 def load_model(name_or_path: str) -> ModelCard:
@@ -314,7 +321,8 @@ def origin_of(request: Request, files: Mapping[str, Path]) -> Origin:
     """Says where a key's value was written; `files` has the file of each section."""
 
     def origin(key: str) -> str:
-        inside = [section for section in files if f"{key}.".startswith(f"{section}.")]
+        path = f"{key}.".replace("[", ".")
+        inside = [section for section in files if path.startswith(f"{section}.")]
         here = f"(in {files[max(inside, key=len)]})" if inside else ""
         return request.origin(key) or here
 

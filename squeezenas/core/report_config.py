@@ -47,5 +47,6 @@ def load_report(arguments: Sequence[str]) -> ReportConfig:
     if not folders:
         raise ValueError("name one run folder or several: squeezenas report runs/<name>")
     request = parse([word for word in arguments if word not in folders], [])
-    content = {"runs": folders, **merge(OmegaConf.create({}), request.values)}
-    return validated(ReportConfig, content, lambda key: request.origin(key) or "")
+    runs = list({Path(word).resolve(): word for word in folders}.values())
+    content = {"runs": runs, **merge(OmegaConf.create({}), request.values, request.origin)}
+    return validated(ReportConfig, content, request.origin)

@@ -89,7 +89,7 @@ def load_resumed(folder: Path, arguments: Sequence[str], kind: type[C]) -> C:
     for key, value in settled.items():
         if value and not OmegaConf.select(wanted, key):
             OmegaConf.update(wanted, key, value, force_add=True)
-    config = validated(kind, merge(wanted, request.values), lambda key: request.origin(key) or "")
+    config = validated(kind, merge(wanted, request.values, request.origin), request.origin)
     old, new = (_flat(side.model_dump(mode="json")) for side in (saved, config))
     changed = [
         f"{key} ({old.get(key)} -> {new.get(key)})"

@@ -67,5 +67,6 @@ def load_scaling(arguments: Sequence[str]) -> ScaleConfig:
     if "models" not in request.cards:
         raise ValueError(f"name a network with models=CARD; known: {', '.join(cards('models'))}")
     file = find("models", request.cards["models"])
-    content = merge(OmegaConf.create({"models": read_yaml(file)}), request.values)
-    return validated(ScaleConfig, content, origin_of(request, {"models": file}))
+    origin = origin_of(request, {"models": file})
+    content = merge(OmegaConf.create({"models": read_yaml(file)}), request.values, origin)
+    return validated(ScaleConfig, content, origin)

@@ -42,8 +42,9 @@ def load_table_config(kind: type[C], arguments: Sequence[str]) -> C:
     card = read_yaml(file)
     if card.get("task") != "table":
         raise ValueError(f"datasets={name} is no table of results; known: {known}")
-    content = merge(OmegaConf.create({"datasets": card}), request.values)
-    return validated(kind, content, origin_of(request, {"datasets": file}))
+    origin = origin_of(request, {"datasets": file})
+    content = merge(OmegaConf.create({"datasets": card}), request.values, origin)
+    return validated(kind, content, origin)
 
 
 def _is_table(file: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -58,6 +59,14 @@ def page(driver: Chrome) -> Page:
     return Page(driver)
 
 
+def _failed(folder: Path) -> Path:
+    """The run folder of a search without a single figure."""
+    (folder / "summary.json").unlink()
+    text = (folder / "trials.csv").read_text()
+    (folder / "trials.csv").write_text(re.sub(r"^(\d+),[\d.]+,", r"\1,,", text, flags=re.M))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The run folder of a name, made when it is first asked for."""
@@ -76,6 +85,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 return hostile_run(folder / name)
             case "ask_tell":
                 return ask_tell_run(folder / name)
+            case "all_failed":
+                return _failed(ask_tell_run(folder / name))
         raise ValueError(name)
 
     return made

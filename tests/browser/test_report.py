@@ -182,6 +182,15 @@ def test_trials_are_shown_as_candidates_are(page, report, runs):
     assert page.errors() == []
 
 
+def test_trials_that_all_failed_can_be_looked_at(page, report, runs):
+    page.open(report("all_failed"))
+    assert page.errors() == []
+    assert page.rows() == list(range(len(candidates(runs("all_failed")))))
+    page.find("#candidates tr[data-row='2'] button").click()
+    assert page.text("#network .genotype") == candidates(runs("all_failed"))[2]["architecture"]
+    assert page.errors() == []
+
+
 def test_a_comparison_has_the_networks_of_both_runs(page, report, runs):
     page.open(report("one_shot", "other_seed"))
     first, second = candidates(runs("one_shot")), candidates(runs("other_seed"))

@@ -37,19 +37,23 @@ def test_what_is_no_override(argument, message):
         parse([argument], GROUPS)
 
 
+def nowhere(key):
+    return f"(in {key}.yaml)"
+
+
 def test_merge_keeps_what_is_not_named():
     config = OmegaConf.create({"a": {"b": 1, "c": [1, 2]}, "d": 3})
-    assert merge(config, {"a.b": 5, "a.c": [7]}) == {"a": {"b": 5, "c": [7]}, "d": 3}
+    assert merge(config, {"a.b": 5, "a.c": [7]}, nowhere) == {"a": {"b": 5, "c": [7]}, "d": 3}
 
 
 def test_environment_is_read_with_a_default(monkeypatch):
     text = {"root": "${oc.env:SQUEEZENAS_NOWHERE,data/x}"}
-    assert merge(OmegaConf.create(text), {}) == {"root": "data/x"}
+    assert merge(OmegaConf.create(text), {}, nowhere) == {"root": "data/x"}
     monkeypatch.setenv("SQUEEZENAS_NOWHERE", "/elsewhere")
-    assert merge(OmegaConf.create(text), {}) == {"root": "/elsewhere"}
+    assert merge(OmegaConf.create(text), {}, nowhere) == {"root": "/elsewhere"}
 
 
 def test_a_variable_that_is_not_set_is_named_with_its_key():
     config = OmegaConf.create({"a": {"root": "${oc.env:SQUEEZENAS_NOWHERE}"}})
-    with pytest.raises(ValueError, match=r"a\.root: Environment variable 'SQUEEZENAS_NOWHERE'"):
-        merge(config, {})
+    with pytest.raises(ValueError, match=r"a\.root: Environment .*NOWHERE.*\(in a\.root\.yaml\)"):
+        merge(config, {}, nowhere)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
 from squeezenas.core.resume import CHANGEABLE
+from squeezenas.report.page.facts import stage_figures
 from squeezenas.report.page.networks import Networks
-from squeezenas.report.page.plain import at, mapping, number, text
+from squeezenas.report.page.plain import at, number, text
+from squeezenas.report.page.plot import label_of, scaled
 from squeezenas.report.page.reading import RunFolder
 
 OWN = frozenset({*CHANGEABLE, "name", "seed", "storage", "study"})
@@ -46,21 +49,29 @@ def flat(value: Any, prefix: str = "") -> dict[str, str]:
 
 def groups(runs: Sequence[RunFolder], networks: Sequence[Networks | None]) -> list[Group]:
     """The runs by configuration, in their order."""
-    found: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    found: dict[str, list[int]] = {}
     for position, run in enumerate(runs):
         own = {key: value for key, value in run.config.items() if key not in OWN}
-        found.setdefault(tuple(sorted(flat(own).items())), []).append(position)
+        whole = json.dumps(own, sort_keys=True, default=str)
+        found.setdefault(whole, []).append(position)
+    names = run_names(runs)
     return [
-        _group(_name(runs, members[0]), [runs[i] for i in members], [networks[i] for i in members])
+        _group(names[members[0]], [runs[i] for i in members], [networks[i] for i in members])
         for members in found.values()
     ]
 
 
-def _name(runs: Sequence[RunFolder], position: int) -> str:
-    """Name of a run, with its folder where another has the same name."""
-    run = runs[position]
-    alone = sum(other.name == run.name for other in runs) == 1
-    return run.name if alone else f"{run.folder.parent.name}/{run.name}"
+def run_names(runs: Sequence[RunFolder]) -> list[str]:
+    """Names of the runs, with as much of their paths as tells them apart."""
+    lengths = [1] * len(runs)
+    while True:
+        names = ["/".join(r.folder.parts[-n:]) for r, n in zip(runs, lengths, strict=True)]
+        alike = [i for i, name in enumerate(names) if names.count(name) > 1]
+        longer = [i for i in alike if lengths[i] < len(runs[i].folder.parts)]
+        if not longer:
+            return names
+        for position in longer:
+            lengths[position] += 1
 
 
 def _group(name: str, runs: list[RunFolder], networks: list[Networks | None]) -> Group:
@@ -70,29 +81,31 @@ def _group(name: str, runs: list[RunFolder], networks: list[Networks | None]) ->
             figures.setdefault(label, []).append(value)
     label = name if len(runs) == 1 else f"{name} and {len(runs) - 1} more"
     seeds = ", ".join(text(run.config.get("seed")) for run in runs)
-    return Group(label, tuple(runs), seeds, {key: spread(v) for key, v in figures.items()})
+    told = {key: spread(values, len(runs)) for key, values in figures.items()}
+    return Group(label, tuple(runs), seeds, told)
 
 
 def _figures(run: RunFolder, networks: Networks | None) -> dict[str, float]:
     found: dict[str, float | None] = {}
     if networks is not None and (row := networks.chosen) is not None:
         figure, reported = networks.figure, at(run.summary, f"chosen.report_{networks.headline}")
-        scale, sign = (100, " (%)") if figure.percent else (1, "")
-        values = {"selection": networks.values[row], "report": number(reported)}
-        for when, value in values.items():
-            found[f"{when} {figure.label}{sign}"] = None if value is None else scale * value
+        for when, value in {"selection": networks.values[row], "report": number(reported)}.items():
+            found[f"{when} {label_of(figure)}"] = scaled(figure, value)
         found[f"cost ({networks.unit})"] = networks.costs[row]
     for stage in run.stages[-1:]:
-        for name, value in mapping(at(stage.summary, "figures")).items():
-            found[f"{stage.name}: {name}"] = number(value)
+        for figure, value in stage_figures(stage):
+            found[f"{stage.name}: {label_of(figure)}"] = scaled(figure, value)
     found["device-hours"] = run.device_hours
     return {label: value for label, value in found.items() if value is not None}
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean and sample standard deviation; of one value there is no deviation."""
+def spread(values: Sequence[float], of: int) -> str:
+    """Mean and sample standard deviation over those of `of` runs that have a value.
+
+    Of one value there is no deviation.
+    """
     if len(values) < 2:
-        return f"{values[0]:.4g}"
+        return f"{values[0]:.4g}" + " (n = 1)" * (of > 1)
     return f"{fmean(values):.4g} ± {stdev(values):.2g} (n = {len(values)})"
 
 

@@ -20,23 +20,37 @@ def outcome(run: RunFolder, networks: Networks | None) -> Facts:
         figure, value, cost = networks.figure, networks.values[row], networks.costs[row]
         if value is not None:
             facts.append((f"selection {figure.label}", figure.text(value)))
-        facts += _reported(run, networks.headline, figure)
+        if reported := _reported(run, networks):
+            facts.append((f"report {figure.label}", reported))
         if cost is not None:
             facts.append(("cost", _cost(cost, networks.unit, run.target)))
-        kinds = ", ".join(f"{networks.kinds.count(k)} {k}" for k in dict.fromkeys(networks.kinds))
-        scored = len(networks.table) + networks.table.left_out
-        facts.append(("scored networks", f"{scored:,} ({kinds})"))
-        facts += _baseline(run, figure)
+        facts += [("scored networks", _counted(networks)), *_baseline(run, figure)]
     if (measured := number(at(run.summary, "chosen.measured_ms"))) is not None:
         spread = number(at(run.summary, "chosen.measured_iqr_ms"))
-        facts.append(("latency, measured whole", f"{measured:.4g} ms (IQR {text(spread)} ms)"))
+        told = f"{measured:.4g} ms" + ("" if spread is None else f" (IQR {spread:.4g} ms)")
+        facts.append(("latency, measured whole", told))
     return facts
 
 
-def _reported(run: RunFolder, headline: str, figure: Figure) -> Facts:
-    found = number(at(run.summary, f"chosen.report_{headline}"))
-    label = f"report {figure.label}"
-    return [] if found is None else [(label, figure.text(found))]
+def _reported(run: RunFolder, networks: Networks) -> str:
+    """The chosen network's figure on frames that chose nothing; empty where it was not taken."""
+    chosen, name = mapping(at(run.summary, "chosen")), f"report_{networks.headline}"
+    found = number(chosen.get(name))
+    if found is not None:
+        return networks.figure.text(found)
+    return "not finite" if run.kind == "search" and name in chosen else ""
+
+
+def _counted(networks: Networks) -> str:
+    """How many were scored, of each kind, and how many could not be."""
+    scored = [k for k, v in zip(networks.kinds, networks.values, strict=True) if v is not None]
+    told = f"{len(scored):,} ("
+    told += ", ".join(f"{scored.count(kind)} {kind}" for kind in dict.fromkeys(scored)) + ")"
+    if failed := len(networks.values) - len(scored):
+        told += f", {failed:,} without a figure"
+    if networks.table.left_out:
+        told += f", {networks.table.left_out:,} more in the file alone"
+    return told
 
 
 def _cost(cost: float, unit: str, target: float | None) -> str:
@@ -53,21 +67,29 @@ def _baseline(run: RunFolder, figure: Figure) -> Facts:
     if mean is None or error is None or count is None:
         return []
     same = " of the same cost" if run.target is not None else ""
-    told = f"{figure.text(mean)} ± {figure.text(error)}"
-    return [("random baseline", f"{told} (standard error; {count:.0f} networks{same})")]
+    told = f"{figure.text(mean)} ± {figure.text(error)} (standard error; {count:.0f} networks{same}"
+    if diverged := number(at(run.summary, "random.diverged")):
+        told += f", {diverged:.0f} more diverged"
+    return [("random baseline", f"{told})")]
 
 
 def stage_outcome(run: RunFolder) -> Facts:
     """What a stage of a training came to."""
     summary = mapping(run.summary)
-    facts: Facts = []
-    for name, value in mapping(summary.get("figures")).items():
-        if (found := number(value)) is not None:
-            figure = FIGURES.get(name, Figure(name, percent=0 <= found <= 1))
-            facts.append((f"{figure.label} on {text(summary.get('split'))}", figure.text(found)))
+    facts = [(figure.label, figure.text(value)) for figure, value in stage_figures(run)]
     shown = ("dataset", "epochs", "precision", "start")
     facts += [(key, text(summary[key])) for key in shown if summary.get(key) is not None]
     return [*facts, *_hours(run)]
+
+
+def stage_figures(stage: RunFolder) -> list[tuple[Figure, float]]:
+    """What a stage of a training was measured by, and on which split, with the values."""
+    split, found = text(at(stage.summary, "split")), []
+    for name, value in mapping(at(stage.summary, "figures")).items():
+        if (measured := number(value)) is not None:
+            figure = FIGURES.get(name, Figure(name, percent=0 <= measured <= 1))
+            found.append((figure._replace(label=f"{figure.label} on {split}"), measured))
+    return found
 
 
 def _hours(run: RunFolder) -> Facts:
@@ -110,8 +132,14 @@ def provenance(run: RunFolder) -> Facts:
     if not run.environments:
         return []
     first = run.environments[0]
-    cpu = mapping(first.get("cpu"))
-    gpus = words(first.get("gpus"))
+    starts = [*run.environments, *(one for stage in run.stages for one in stage.environments)]
+    again = sum(max(len(one.environments) - 1, 0) for one in (run, *run.stages))
+    cpus = [
+        f"{text(cpu.get('model'))}, {text(cpu.get('count'))} cores"
+        for start in starts
+        if (cpu := mapping(start.get("cpu")))
+    ]
+    gpus = [gpu for start in starts for gpu in words(start.get("gpus"))]
     device = text(at(run.summary, "device"))
     libraries = mapping(first.get("libraries"))
     revision = text(at(first, "git.revision"))[:12]
@@ -120,10 +148,10 @@ def provenance(run: RunFolder) -> Facts:
     told = {
         "command": shlex.join(words(first.get("command"))),
         "date": text(first.get("date")).replace("T", " "),
-        "resumed": f"{len(run.environments) - 1} times" if len(run.environments) > 1 else "",
+        "resumed": f"{again} time{'s' * (again > 1)}" if again else "",
         "device": device,
-        "CPU": f"{text(cpu.get('model'))}, {text(cpu.get('count'))} cores" if cpu else "",
-        "GPUs": ", ".join(gpus),
+        "CPU": "; ".join(dict.fromkeys(cpus)),
+        "GPUs": "; ".join(gpus if len(starts) == 1 else dict.fromkeys(gpus)),
         "latency measured on": ", ".join(conditions),
         "platform": text(first.get("platform")),
         "Python": text(first.get("python")),
@@ -138,18 +166,29 @@ def verdict(run: RunFolder, networks: Networks | None) -> str:
     kind = {"search": "One-shot search", "ask_tell": "Ask/tell search", "training": "Training"}
     told = kind[run.kind]
     if not run.finished:
-        return f"{told}, unfinished: {steps(run)} steps are here."
+        return f"{told}, unfinished: {_progress(run)}."
     if run.kind == "training":
         return f"{told} of {len(run.stages)} stage{'s' * (len(run.stages) != 1)}."
     chosen = networks.chosen if networks else None
     if networks is None or chosen is None or networks.values[chosen] is None:
         return f"{told}, finished."
-    return f"{told}, finished: {_found(networks, chosen)}."
+    return f"{told}, finished: {_found(run, networks, chosen)}."
 
 
-def _found(networks: Networks, row: int) -> str:
-    value, cost = networks.values[row], networks.costs[row]
-    told = networks.figure.label
-    if value is not None:
-        told += f" {networks.figure.text(value)}"
+def _progress(run: RunFolder) -> str:
+    if run.kind != "training":
+        return f"{steps(run)} steps are here"
+    finished = sum(stage.finished for stage in run.stages)
+    every = len(mapping(at(run.config, "regime.stages"))) or len(run.stages)
+    told = f"{finished} of {every} stages finished"
+    begun = [stage for stage in run.stages if not stage.finished]
+    return told + (f", {steps(begun[-1])} steps of {begun[-1].name} are here" if begun else "")
+
+
+def _found(run: RunFolder, networks: Networks, row: int) -> str:
+    value, cost, figure = networks.values[row], networks.costs[row], networks.figure
+    if reported := _reported(run, networks):
+        told = f"{figure.label} {reported}"
+    else:
+        told = f"selection {figure.label}" + ("" if value is None else f" {figure.text(value)}")
     return told if cost is None else f"{told} at {cost:.4g} {networks.unit}"

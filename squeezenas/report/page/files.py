@@ -9,6 +9,8 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from PIL import Image
+
 from squeezenas.core.reading import MIB, parse_json, read_bytes, read_text
 from squeezenas.report.page.plain import mapping, number
 
@@ -16,6 +18,7 @@ TABLE_LIMIT = 128 * MIB
 LINES_LIMIT = 1024 * MIB
 PICTURE_LIMIT = 64 * MIB
 WIDEST = 1400  # pixels of an embedded picture
+BOMBS = (Image.DecompressionBombWarning, Image.DecompressionBombError)
 COLUMNS = 200
 ROWS = 50_000
 
@@ -77,7 +80,8 @@ def read_lines(path: Path) -> dict[str, Series]:
                 raise ValueError(f"{path}, line {count}: expected a JSON object")
             step = number(record.get("step"))
             for name, value in mapping(record).items():
-                if name != "step" and step is not None and len(series) < COLUMNS:
+                room = name in series or len(series) < COLUMNS
+                if name != "step" and step is not None and room:
                     one = series.setdefault(name, Series())
                     one.steps.append(step)
                     one.values.append(number(value))
@@ -131,14 +135,15 @@ def read_picture(path: Path) -> str | None:
     """
     if not path.is_file():
         return None
-    from PIL import Image
-
     content = read_bytes(path, PICTURE_LIMIT)
     try:
-        with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(content)) as picture:
-            shown = picture.convert("RGB")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as picture:
+                shown = picture.convert("RGB")
         shown.thumbnail((WIDEST, 4 * WIDEST))
-    except (Image.DecompressionBombWarning, OSError, ValueError, SyntaxError) as error:
+    except (*BOMBS, OSError, ValueError, SyntaxError) as error:
         raise ValueError(f"{path}: not a picture that can be shown ({error}); remove it") from None
     kept = io.BytesIO()
     shown.save(kept, "JPEG", quality=86, optimize=True)

@@ -21,7 +21,9 @@ def heat_map(run: RunFolder) -> tuple[Plot, Plot] | None:
     if not history or not history[-1]:
         return None
     keys = list(history[-1])
-    count = max(max(len(row) for row in rows.values()) for rows in history if rows)
+    count = max(len(row) for rows in history for row in rows.values())
+    if not count:
+        return None
     options = _options(run, keys, count)
     stride = -(-len(history) // EPOCHS)
     kept = list(range(len(history) - 1, -1, -stride))[::-1]

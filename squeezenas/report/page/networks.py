@@ -67,15 +67,17 @@ class Networks:
 
     @cached_property
     def chosen(self) -> int | None:
-        """The row that the search chose; before it has, the best one."""
+        """The row that the search chose, if it is here; before it has, the best one in budget."""
         marked = self.table.columns.get("chosen", [])
         told = number(at(self.run.summary, "chosen.number"))
         numbers = self.table.numbers("number")
         if True in marked:
             return marked.index(True)
-        if told is not None and told in numbers:
-            return numbers.index(told)
-        return self.best_first[0] if self.best_first else None
+        if told is not None:
+            return numbers.index(told) if told in numbers else None
+        costs, target = self.costs, self.run.target
+        within = (row for row in self.best_first if target is None or (costs[row] or 0) <= target)
+        return next(within, self.best_first[0] if self.best_first else None)
 
     @cached_property
     def front(self) -> list[int]:
@@ -108,8 +110,7 @@ def networks_of(run: RunFolder) -> Networks | None:
     if run.scored is None or not len(run.scored):
         return None
     headline, figure = headline_of(run, list(run.scored.columns))
-    unit = text(at(run.summary, "unit")) or "cost"
-    return Networks(run, run.scored, headline, figure, unit)
+    return Networks(run, run.scored, headline, figure, run.unit or "cost")
 
 
 def headline_of(run: RunFolder, columns: Sequence[str]) -> tuple[str, Figure]:
@@ -117,7 +118,7 @@ def headline_of(run: RunFolder, columns: Sequence[str]) -> tuple[str, Figure]:
     of_table = mapping(at(run.config, "datasets.figures"))
     asked = [text(at(run.summary, "figure")), text(at(run.config, "regime.objective.figure"))]
     known = [name for name in (*asked, *FIGURES, *of_table) if name and name in columns]
-    name = known[0] if known else asked[0] or next(iter(FIGURES))
+    name = next((one for one in (*known, *asked) if one), next(iter(FIGURES)))
     card = mapping(of_table.get(name))
     if name in FIGURES or not card:
         return name, FIGURES.get(name, Figure(name, percent=False))

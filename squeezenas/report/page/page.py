@@ -1,7 +1,7 @@
 """The report itself: one HTML file that holds its data, pictures, styles and scripts.
 
-A content policy names every script by its hash and allows no address, so that nothing in a run
-folder, whoever made it, can run or be sent anywhere.
+A content policy names every script by its hash and lets nothing be loaded, so that nothing in a
+run folder, whoever made it, can run or fetch.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from squeezenas.core.files import write_atomically
 from squeezenas.report.page import facts
-from squeezenas.report.page.comparison import Group, differing_keys, groups
+from squeezenas.report.page.comparison import Group, differing_keys, groups, run_names
 from squeezenas.report.page.correlation import FEWEST, correlate
 from squeezenas.report.page.correlation import plot as correlation_plot
 from squeezenas.report.page.curves import curves
@@ -72,7 +72,11 @@ def report(runs: Sequence[RunFolder]) -> str:
     Args:
         runs: what it is of, at least one; the same run twice counts once.
     """
-    runs = list({run.folder: run for run in runs}.values())
+    return _rendered(contents(list({run.folder: run for run in runs}.values())))
+
+
+def contents(runs: Sequence[RunFolder]) -> dict[str, Any]:
+    """What the template shows and the scripts draw, of different runs."""
     scored = [networks_of(run) for run in runs]
     plots: dict[str, Plot] = {}
     data: dict[str, Any] = {"plots": plots, "history": None, **network_table(runs, scored)}
@@ -95,7 +99,7 @@ def report(runs: Sequence[RunFolder]) -> str:
         correlation = found.sentence(networks.figure.label)
         if len(found.rows) >= FEWEST:
             plots["correlation"] = correlation_plot(networks, found)
-    content = {
+    return {
         "title": alone.name if alone else f"{len(runs)} runs",
         "runs": runs,
         "alone": alone,
@@ -109,9 +113,9 @@ def report(runs: Sequence[RunFolder]) -> str:
         "pictures": _pictures(alone) if alone else [],
         "correlation": correlation,
         "omitted": len(searches) - len(comparable),
+        "names": run_names(runs),
         "data": data,
     }
-    return _rendered(content)
 
 
 def _group_of(run: RunFolder, grouped: Sequence[Group]) -> str:
@@ -156,7 +160,11 @@ def _panels(
 
 def _stage(stage: RunFolder, plots: dict[str, Plot]) -> StageView:
     panels = _panels(f"stage-{stage.name}", plots, [stage], [stage.name])
-    told = facts.stage_outcome(stage) if stage.finished else [("unfinished", facts.steps(stage))]
+    told = (
+        facts.stage_outcome(stage)
+        if stage.finished
+        else [("steps, unfinished", facts.steps(stage))]
+    )
     return StageView(stage.name, told, panels, _classes(stage.classes), _pictures(stage))
 
 
@@ -172,23 +180,16 @@ def _pictures(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def _rendered(content: dict[str, Any]) -> str:
-    environment = Environment(
-        loader=PackageLoader("squeezenas.report", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     scripts = [_plotly(), "\n".join(_source(name) for name in SCRIPTS)]
     drawn = bool(content["data"]["plots"])
     scripts = scripts if drawn else scripts[1:]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
-    template = environment.get_template("report.html")
-    return template.render(
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes}"
+    return _template().render(
         **content,
         styles=_source("report.css"),
         scripts=scripts,
-        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes}",
+        policy=f"{policy}; base-uri 'none'; form-action 'none'",
         embedded=embedded(content["data"]),
     )
 
@@ -197,6 +198,17 @@ def embedded(data: Any) -> str:
     """JSON that may stand within a script element: no text in it can end the element."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@cache
+def _template() -> Template:
+    return Environment(
+        loader=PackageLoader("squeezenas.report", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report.html")
 
 
 @cache

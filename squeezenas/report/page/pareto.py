@@ -82,7 +82,7 @@ def _search_traces(search: Search, priced: bool, colour: str = "") -> list[Plot]
     def trace(chosen: Sequence[int], name: str, **look: Any) -> Plot:
         return {
             "type": "scatter",
-            "x": [costs[row] if priced else row for row in chosen],
+            "x": [costs[row] if priced else search.begin + row for row in chosen],
             "y": [scaled(figure, values[row]) for row in chosen],
             "name": plain(name),
             **look,

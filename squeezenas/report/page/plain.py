@@ -36,7 +36,7 @@ def text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
     if isinstance(value, list):
         return " ".join(text(item) for item in value[:LETTERS])[:LETTERS]
     return str(value)[:LETTERS]

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from squeezenas.core.reading import MIB, read_json, read_yaml
 from squeezenas.core.space import ChainSpace, SearchSpace, make_space
 from squeezenas.report.page.files import Series, Table, read_lines, read_picture, read_table
-from squeezenas.report.page.plain import at, mapping, number
+from squeezenas.report.page.plain import at, mapping, number, text
 from squeezenas.tracking.secrets import masked
 
 PICTURES = {
@@ -87,6 +87,11 @@ class RunFolder:
         return next((found for one in told if (found := number(one)) is not None), None)
 
     @property
+    def unit(self) -> str:
+        """Of its costs; empty where it is not known."""
+        return text(at(self.summary, "unit"))
+
+    @property
     def device_hours(self) -> float | None:
         """What it took; of a training, its stages together."""
         told = [number(at(one.summary, "device_hours")) for one in self.stages or (self,)]
@@ -96,7 +101,8 @@ class RunFolder:
     @cached_property
     def space(self) -> SearchSpace | None:
         """The space that was searched; None where it is not known here."""
-        for part in (self.card, mapping(at(self.config, "regime"))):
+        known = (self.card, *(mapping(self.config.get(key)) for key in ("regime", "models")))
+        for part in known:
             if part.get("space"):
                 return _space(part["space"], part.get("scale"))
         data = mapping(at(self.config, "datasets"))

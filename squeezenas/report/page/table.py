@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from squeezenas.report.page.comparison import run_names
 from squeezenas.report.page.files import Cell
 from squeezenas.report.page.networks import Networks, chosen_architecture, draw
+from squeezenas.report.page.plot import label_of
 from squeezenas.report.page.reading import RunFolder
 
 Data = dict[str, Any]
@@ -34,7 +36,7 @@ def network_table(runs: Sequence[RunFolder], scored: Sequence[Networks | None]) 
         if networks is not None:
             texts += networks.architectures
             drawings, chosen = networks.drawings(), networks.chosen
-        elif (text := chosen_architecture(run)) and not any(scored) and not texts:
+        elif len(runs) == 1 and (text := chosen_architecture(run)):
             texts.append(text)
             alone = draw(run.space, text) if run.space and not run.keys else []
             drawings, chosen = {0: alone} if alone else {}, 0
@@ -59,34 +61,38 @@ def network_table(runs: Sequence[RunFolder], scored: Sequence[Networks | None]) 
 
 
 def _columns(runs: Sequence[RunFolder], scored: Sequence[Networks | None]) -> list[Data]:
-    found = [(run, networks) for run, networks in zip(runs, scored, strict=True) if networks]
-    names = dict.fromkeys(name for _, one in found for name in one.table.columns)
-    columns = []
+    found = [networks for networks in scored if networks]
+    names = {name: None for one in found for name in one.table.columns if name != "architecture"}
+    units = {"cost": list(dict.fromkeys(one.unit for one in found))}
+    columns: list[Data] = []
     if len(runs) > 1 and found:
-        values: list[Cell] = [run.name for run, one in found for _ in range(len(one.table))]
+        named = zip(run_names(runs), scored, strict=True)
+        values: list[Cell] = [name for name, one in named if one for _ in range(len(one.table))]
         columns.append({"name": "run", "label": "run", "scale": 1, "values": values})
     for name in names:
-        if name == "architecture":
-            continue
-        values = [
-            value
-            for _, one in found
-            for value in one.table.columns.get(name, [None] * len(one.table))
-        ]
-        if any(value is not None for value in values):
-            label, scale = _label(name, found[0][1])
-            columns.append({"name": name, "label": label, "scale": scale, "values": values})
-    return columns
+        for unit in units.get(name, [""]):
+            values = [value for one in found for value in _values(one, name, unit)]
+            label, scale = (f"cost ({unit})", 1) if unit else _label(name, found)
+            own = label if unit and len(units["cost"]) > 1 else name
+            columns.append({"name": own, "label": label, "scale": scale, "values": values})
+    return [one for one in columns if any(value is not None for value in one["values"])]
 
 
-def _label(name: str, networks: Networks) -> tuple[str, int]:
+def _values(networks: Networks, name: str, unit: str) -> list[Cell]:
+    """A column of a run; of costs, only where they have this unit."""
+    nothing: list[Cell] = [None] * len(networks.table)
+    if unit and networks.unit != unit:
+        return nothing
+    return networks.table.columns.get(name, nothing)
+
+
+def _label(name: str, found: Sequence[Networks]) -> tuple[str, int]:
     """How a column is headed, and what its numbers are multiplied by to be read."""
-    figure = networks.figure
-    percent, scale = (" (%)", 100) if figure.percent else ("", 1)
-    known = {
-        networks.headline: (f"{figure.label}{percent}", scale),
-        f"report_{networks.headline}": (f"reported {figure.label}{percent}", scale),
-        "cost": (f"cost ({networks.unit})", 1),
-        "front": ("on the front", 1),
-    }
-    return known.get(name, (name.replace("_", " "), 1))
+    for networks in found:
+        figure = networks.figure
+        scale = 100 if figure.percent else 1
+        if name == networks.headline:
+            return label_of(figure), scale
+        if name == f"report_{networks.headline}":
+            return f"reported {label_of(figure)}", scale
+    return "on the front" if name == "front" else name.replace("_", " "), 1

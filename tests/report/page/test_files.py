@@ -86,3 +86,24 @@ def test_thinned_curves_keep_their_extremes():
     assert max(v for v in shown.values if v is not None) == 1e6
     assert min(v for v in shown.values if v is not None) == -1e6
     assert shown.values[shown.steps.index(31_234.0)] == 1e6
+
+
+def test_a_palette_with_transparency_is_a_picture(tmp_path):
+    picture = Image.new("P", (4, 4))
+    picture.save(tmp_path / "overlays.png", transparency=b"\x00\x80")
+    assert read_picture(tmp_path / "overlays.png").startswith("data:image/jpeg")
+
+
+def test_a_picture_that_calls_itself_huge_is_named(tmp_path, monkeypatch):
+    Image.new("L", (8, 8)).save(tmp_path / "overlays.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # more than twice as many are an error
+    with pytest.raises(ValueError, match=r"overlays\.png: not a picture that can be shown"):
+        read_picture(tmp_path / "overlays.png")
+
+
+def test_more_names_than_are_kept_do_not_cut_the_others_short(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "COLUMNS", 2)
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(f'{{"step": {i}, "a": 1, "b": 2, "c": 3}}\n' for i in range(4)))
+    found = read_lines(path)
+    assert {name: len(series.steps) for name, series in found.items()} == {"a": 4, "b": 4}

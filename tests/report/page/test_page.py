@@ -19,7 +19,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__(convert_charrefs=True)
         self.elements, self.scripts, self.texts = [], [], []
-        self._script = None
+        self._script, self._styles = None, False
         self.feed(html)
         self.close()
         (self.data,) = (
@@ -27,18 +27,21 @@ class Page(HTMLParser):
         )
 
     def handle_starttag(self, tag, attributes):
+        self._styles = tag == "style"
         self.elements.append((tag, dict(attributes)))
         if tag == "script":
             self._script = (dict(attributes), [])
 
     def handle_endtag(self, tag):
+        self._styles = False
         if tag == "script":
             attributes, text = self._script
             self.scripts.append((attributes, "".join(text)))
             self._script = None
 
     def handle_data(self, text):
-        (self.texts if self._script is None else self._script[1]).append(text)
+        if not self._styles:
+            (self.texts if self._script is None else self._script[1]).append(text)
 
     @property
     def ids(self):
@@ -134,7 +137,8 @@ def test_only_its_own_scripts_may_run_and_nothing_is_loaded(page):
     hashes = [base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in run]
     allowed = " ".join(f"'sha256-{one}'" for one in hashes)
     assert policy == (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}"
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; "
+        "base-uri 'none'; form-action 'none'"
     )
     addresses = [a[key] for _, a in page.elements for key in ("src", "href") if key in a]
     assert all(address.startswith("data:") for address in addresses)
@@ -161,8 +165,12 @@ def test_json_in_the_page_cannot_end_its_element():
 
 
 def test_an_unfinished_run_shows_what_is_there(tmp_path):
-    page = page_of(one_shot_run(tmp_path / "run", finished=False))
-    assert "unfinished: 24 of 24 steps are here" in page.text
+    folder = one_shot_run(tmp_path / "run", finished=False)
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(lines[:17]))
+    page = page_of(folder)
+    assert "unfinished: 17 of 24 steps are here" in page.text
+    assert "Scored networks are listed when the search ends." in page.text
     assert "curves" in page.ids
     assert not {"pareto", "candidates", "heat-map", "network"} & page.ids
 
@@ -200,8 +208,7 @@ def test_runs_that_differ_in_their_seed_are_one_group(tmp_path):
     assert starts == [0, *ends[:-1]]
     genotypes = [row["architecture"] for one in (*folders, other) for row in rows_of(one)]
     assert page.genotypes() == genotypes
-    (loss, *_) = [page.data["plots"][f"curve-{0}"]["data"]]
-    assert len(loss) == 4
+    assert len(page.data["plots"]["curve-0"]["data"]) == 4
 
 
 def test_large_runs_make_small_pages(tmp_path):
@@ -267,7 +274,10 @@ def test_trainings_show_their_stages(tmp_path):
     (stage / "metrics.jsonl").write_text('{"step": 1, "train/loss": 2.0}\n')
     (stage / "classes.csv").write_text("class,iou\nroad,0.5\n")
     unfinished = page_of(tmp_path / "run")
-    assert "unfinished" in unfinished.text
+    assert "unfinished: 0 of 1 stages finished, 1 steps of 1-scenes are here" in unfinished.text
+    assert unfinished.genotypes() == [" ".join(["skip"] * 19 + ["k3_e6_g1"])]
+    ((_, _, keys),) = unfinished.data["chains"]
+    assert len(keys) == 20  # drawn as units, before there is a card
     summary = {"split": "val", "figures": {"miou": 0.25}, "device_hours": 1.5, "epochs": 2}
     (stage / "summary.json").write_text(json.dumps(summary))
     (tmp_path / "run" / "summary.json").write_text(json.dumps({"scenes": summary}))
@@ -279,3 +289,118 @@ def test_trainings_show_their_stages(tmp_path):
     assert page.data["plots"]["stage-1-scenes-0"]["data"][0]["y"] == [2.0]
     assert page.genotypes() == [" ".join(["skip"] * 19 + ["k3_e6_g1"])]
     assert page.data["shown"] == 0
+
+
+def change(path, **changes):
+    """Lays changes over a JSON file, key by key where both have a mapping."""
+    content = json.loads(path.read_text())
+    for key, value in changes.items():
+        content[key] = content[key] | value if isinstance(value, dict) else value
+    path.write_text(json.dumps(content))
+
+
+def fact(page, term):
+    """What is told under a term."""
+    told = [text for text in page.texts if text.strip()]
+    return told[told.index(term) + 1]
+
+
+def test_facts_are_those_of_the_files(page, search):
+    summary = json.loads((search / "summary.json").read_text())
+    (environment,) = json.loads((search / "environment.json").read_text())
+    chosen, baseline = summary["chosen"], summary["random"]
+    share = chosen["cost"] / summary["target"]
+    assert fact(page, "selection mIoU") == f"{chosen['selection_miou']:.2%}"
+    assert fact(page, "report mIoU") == f"{chosen['report_miou']:.2%}"
+    assert fact(page, "cost") == f"{chosen['cost']:.4g} GMACs, {share:.1%} of the target 0.05"
+    assert fact(page, "random baseline") == (
+        f"{baseline['mean']:.2%} ± {baseline['standard_error']:.2%} "
+        "(standard error; 8 networks of the same cost)"
+    )
+    assert fact(page, "scored networks").startswith("32 (")
+    assert fact(page, "device-hours") == f"{summary['device_hours']:.4g}"
+    assert (
+        fact(page, "CPU") == f"{environment['cpu']['model']}, {environment['cpu']['count']} cores"
+    )
+    assert f"torch {environment['libraries']['torch']}" in fact(page, "libraries")
+    assert fact(page, "Python") == environment["python"]
+    assert f"finished: mIoU {chosen['report_miou']:.2%} at {chosen['cost']:.4g} GMACs." in page.text
+
+
+def test_a_chosen_network_that_diverged_does_not_look_good(tmp_path):
+    folder = one_shot_run(tmp_path / "run")
+    change(folder / "summary.json", chosen={"report_miou": None}, random={"diverged": 2})
+    page = page_of(folder)
+    assert fact(page, "report mIoU") == "not finite"
+    assert "finished: mIoU not finite at" in page.text
+    assert fact(page, "random baseline").endswith(
+        "(standard error; 8 networks of the same cost, 2 more diverged)"
+    )
+
+
+def test_costs_of_different_units_are_different_columns(tmp_path):
+    folders = [one_shot_run(tmp_path / unit, unit=unit) for unit in ("GMACs", "ms")]
+    page = page_of(*folders)
+    columns = {column["name"]: column for column in page.data["columns"]}
+    assert {"cost (GMACs)", "cost (ms)"} <= columns.keys()
+    rows = [rows_of(folder) for folder in folders]
+    costs = [[float(row["cost"]) for row in part] for part in rows]
+    assert columns["cost (GMACs)"]["values"] == [*costs[0], *[None] * len(rows[1])]
+    assert columns["cost (ms)"]["values"] == [*[None] * len(rows[0]), *costs[1]]
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path):
+    folders = [one_shot_run(tmp_path / name / "runs" / "search", epochs=6 + i)
+               for i, name in enumerate("ab")]  # fmt: skip
+    page = page_of(*folders)
+    labels = {t["name"] for t in page.data["plots"]["pareto"]["data"]}
+    assert labels == {"a/runs/search", "b/runs/search"}
+    (runs,) = (column for column in page.data["columns"] if column["name"] == "run")
+    assert set(runs["values"]) == labels
+    assert page.text.count("a/runs/search") == 2  # the group, and the keys that differ
+
+
+def test_searches_whose_trials_all_failed_show_them(tmp_path):
+    folder = ask_tell_run(tmp_path / "run", trials=5)
+    (folder / "summary.json").unlink()
+    rows = rows_of(folder, "trials")
+    with (folder / "trials.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows({**row, "miou": "", "error": "out of memory"} for row in rows)
+    page = page_of(folder)
+    assert page.data["shown"] is None
+    assert {"candidates", "network"} <= page.ids
+
+
+def test_a_chosen_network_that_is_not_in_the_table_is_not_another(tmp_path):
+    folder = ask_tell_run(tmp_path / "run")
+    change(folder / "summary.json", chosen={"number": 99})
+    page = page_of(folder)
+    assert page.data["shown"] is None
+    names = " ".join(t["name"] for t in page.data["plots"]["pareto"]["data"])
+    assert "chosen" not in names
+    assert fact(page_of(ask_tell_run(tmp_path / "whole")), "scored networks") == (
+        "29 (29 evaluated), 1 without a figure"
+    )
+
+
+def test_curves_of_trials_are_in_the_units_of_the_table(tmp_path):
+    page = page_of(ask_tell_run(tmp_path / "run"))
+    assert "best so far, mIoU (%)" in page.text
+    assert "cost of each trial, GMACs" in page.text
+    (best,) = (
+        plot["data"][0]["y"]
+        for name, plot in page.data["plots"].items()
+        if name.startswith("curve")
+        and plot["data"][0]["mode"] == "markers"
+        and plot["data"][0]["y"] == sorted(plot["data"][0]["y"])
+    )
+    top = max(100 * float(row["miou"] or 0) for row in rows_of(tmp_path / "run", "trials"))
+    assert best[-1] == pytest.approx(top)
+
+
+def test_an_empty_distribution_is_no_heat_map(tmp_path):
+    folder = one_shot_run(tmp_path / "run")
+    (folder / "probabilities.json").write_text('[{"unit00": []}]')
+    assert "heat-map" not in page_of(folder).ids
