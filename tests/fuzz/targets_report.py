@@ -14,6 +14,12 @@ from tests.report.made_runs import ask_tell_run, one_shot_run
 
 CARD = Path(__file__).resolve().parents[2] / "models" / "squeezenas_mac_small.yaml"
 SMALL = {"epochs": 2, "steps_per_epoch": 1, "candidates": 3, "random_networks": 2}
+CONFIG = b"""\
+seed: 0
+name: run
+regime: {space: squeezenas_small, epochs: 2, steps_per_epoch: 1, cost: {target: 0.05}}
+"""
+"""In the place of a whole configuration, which takes long to read, where another file is drawn."""
 FILES: dict[str, tuple[Kind, ...]] = {
     "config.yaml": ("yaml", "text"),
     "summary.json": ("json", "text"),
@@ -44,7 +50,7 @@ def _trials() -> dict[str, bytes]:
 
 def _setup(files: Callable[[], dict[str, bytes]]) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
-        for name, content in files().items():
+        for name, content in (files() | {"config.yaml": CONFIG}).items():
             (folder / name).write_bytes(content)
 
     return write

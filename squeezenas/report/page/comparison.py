@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -37,23 +36,22 @@ class Group:
     figures: dict[str, str]
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, str]:
+def flat(value: Any, prefix: str = "", show: Callable[[Any], str] = text) -> dict[str, str]:
     """Dotted keys and the text of their values."""
     if not isinstance(value, Mapping):
-        return {prefix: text(value)}
+        return {prefix: show(value)}
     found: dict[str, str] = {}
     for key, item in value.items():
-        found |= flat(item, f"{prefix}.{key}" if prefix else str(key))
+        found |= flat(item, f"{prefix}.{key}" if prefix else str(key), show)
     return found
 
 
 def groups(runs: Sequence[RunFolder], networks: Sequence[Networks | None]) -> list[Group]:
     """The runs by configuration, in their order."""
-    found: dict[str, list[int]] = {}
+    found: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for position, run in enumerate(runs):
         own = {key: value for key, value in run.config.items() if key not in OWN}
-        whole = json.dumps(own, sort_keys=True, default=str)
-        found.setdefault(whole, []).append(position)
+        found.setdefault(tuple(sorted(flat(own, show=repr).items())), []).append(position)
     names = run_names(runs)
     return [
         _group(names[members[0]], [runs[i] for i in members], [networks[i] for i in members])
