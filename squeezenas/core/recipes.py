@@ -20,7 +20,7 @@ from squeezenas.core.retrain_config import RetrainConfig, RetrainRegime
 from squeezenas.core.run_config import RunConfig
 from squeezenas.core.search_config import SearchConfig
 from squeezenas.core.table_card import TableCard
-from squeezenas.core.validation import Origin, validated
+from squeezenas.core.validation import Origin, shortened, validated
 
 C = TypeVar("C", bound=RunConfig)
 AnySearch = SearchConfig | AskTellConfig | TableSearchConfig
@@ -64,14 +64,15 @@ def find(group: str, name: str, source: str = "") -> Path:
         path = Path(name)
         if not path.is_file():
             raise FileNotFoundError(
-                f"{group}={name}{source}: no such file; give a card or a YAML file"
+                f"{group}={shortened(name)}{source}: no such file; give a card or a YAML file"
             )
         return path
     known = cards(group)
     if name not in known:
         listed = ", ".join(known) or f"none; a card is a file {group}/<name>.yaml"
         raise ValueError(
-            f"{group}={name}{source}: no such card{nearest(name, list(known))}; known: {listed}"
+            f"{group}={shortened(name)}{source}: no such card{nearest(name, list(known))}; known: "
+            f"{listed}"
         )
     return known[name]
 
@@ -92,11 +93,11 @@ def load_search(arguments: Sequence[str]) -> AnySearch:
     dataset = request.values.get("regime.dataset", regime.get("dataset", "street_scenes"))
     asked = request.cards.get("datasets")
     source = "" if asked or "regime.dataset" in request.values else f" (in {regime_file})"
-    dataset_file = find("datasets", asked or str(dataset), source)
+    dataset_file, card = _card("datasets", asked or str(dataset), source)
     files = {"datasets": dataset_file, "regime": regime_file}
     origin = origin_of(request, files)
-    cards = OmegaConf.create({"datasets": read_yaml(dataset_file), "regime": regime})
-    content = merge(cards, request.values, origin)
+    both = OmegaConf.create({"datasets": card, "regime": regime})
+    content = merge(both, request.values, origin)
     kind = search_kind({**content, "regime": regime})  # of the card, whatever is typed
     config = validated(kind, content, origin)
     return _named(config, [regime_file.stem, config.datasets.name])
@@ -135,12 +136,17 @@ def load_retraining(arguments: Sequence[str]) -> RetrainConfig:
     content = OmegaConf.create({"datasets": {}, "regime": read_yaml(regime_file)})
     files = {"regime": regime_file}
     require_stages(request, content)
+    if odd := [name for name in _named_stages(content) if not isinstance(name, str)]:
+        raise ValueError(
+            f"{regime_file}: regime.stages.{odd[0]}: names of stages are texts; put it in quotes"
+        )
     for stage in _stages(content):
         asked = request.values.get(f"regime.stages.{stage}.dataset")
         dataset = asked or content.regime.stages[stage].get("dataset", "street_scenes")
         source = "" if asked else f" (in {regime_file})"
-        files[f"datasets.{stage}"] = find("datasets", str(dataset), source)
-        content.datasets[stage] = read_yaml(files[f"datasets.{stage}"])
+        files[f"datasets.{stage}"], content.datasets[stage] = _card(
+            "datasets", str(dataset), source
+        )
     if "datasets" in request.cards:
         stage = place(content, "datasets", request.cards["datasets"])
         files[stage] = find("datasets", request.cards["datasets"])
@@ -219,10 +225,22 @@ def require_stages(request: Request, content: DictConfig) -> None:
 
 def _stages(content: DictConfig) -> list[str]:
     """Names of the stages; a regime that is wrong in shape is left to the schema."""
+    named = _named_stages(content).items()
+    return [str(name) for name, stage in named if isinstance(stage, DictConfig)]
+
+
+def _named_stages(content: DictConfig) -> Mapping[Any, Any]:
     stages = content.regime.get("stages")
-    if not isinstance(stages, DictConfig):
-        return []
-    return [str(name) for name, stage in stages.items() if isinstance(stage, DictConfig)]
+    return stages if isinstance(stages, DictConfig) else {}
+
+
+def _card(group: str, name: str, source: str) -> tuple[Path, DictConfig]:
+    """A card and its file; `source` says who named it."""
+    file = find(group, name, source)
+    try:
+        return file, read_yaml(file)
+    except ValueError as error:
+        raise ValueError(f"{error}{source}") from None
 
 
 def _regime_file(request: Request, default: str, kind: str) -> Path:

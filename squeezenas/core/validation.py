@@ -36,14 +36,14 @@ def validated(model: type[M], data: Any, origin: Origin, prefix: str = "") -> M:
         lines = []
         for fault in error.errors(include_url=False):
             full = _full_key(prefix, fault)
-            line = _cut(f"{_cut(full)}: {_sentence(full, fault, known)}")
+            line = shortened(f"{shortened(full)}: {_sentence(full, fault, known)}")
             lines.append(f"{line} {origin(full)}".rstrip())
         head = f"{len(lines)} keys are wrong:\n  " if len(lines) > 1 else ""
         raise ValueError(head + "\n  ".join(lines)) from None
 
 
-def _cut(text: str) -> str:
-    """A key or a value of a stranger's may have millions of characters."""
+def shortened(text: str) -> str:
+    """The text, cut where nobody reads on: a stranger's may have millions of characters."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

@@ -243,6 +243,30 @@ def test_mistakes_of_a_retraining(arguments, message):
     assert wrong_retraining(*arguments).startswith(message)
 
 
+def test_mistakes_in_a_strangers_cards_name_the_file(tmp_path, repository):
+    text = (repository / "training_regimes" / "retrain_camvid.yaml").read_text()
+    regime = tmp_path / "regime.yaml"
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    for old, new, said in (
+        ("  camvid:\n", "  7:\n", r"regime\.yaml: regime\.stages\.7: names of stages are texts"),
+        (
+            "dataset: camvid",
+            f"dataset: '{'9' * 9000}'",
+            r"\.\.\. \(in .*regime\.yaml\): no such card",
+        ),
+        (
+            "dataset: camvid",
+            f"dataset: {tmp_path}/list.yaml",
+            r"list\.yaml.* \(in .*regime\.yaml\)",
+        ),
+        ("stages:", "1: 2\nstages:", r"regime\[1\].* \(in .*regime\.yaml\)"),
+    ):
+        assert old in text
+        regime.write_text(text.replace(old, new))
+        with pytest.raises(ValueError, match=said):
+            load_retraining([MODEL, f"training_regimes={regime}"])
+
+
 def test_a_retraining_is_not_for_search():
     message = wrong("training_regimes=retrain_camvid")
     assert message == "training_regimes=retrain_camvid is for train.py, not for search.py"
