@@ -104,16 +104,20 @@ def load_search(arguments: Sequence[str]) -> AnySearch:
 
 
 def search_kind(content: Mapping[str, Any]) -> type[AnySearch]:
-    """Which kind of search a configuration is: ask/tell regimes count trials.
+    """Which kind of search a configuration is, if it is any: ask/tell regimes count trials.
 
     Raises:
         ValueError: a one-shot search of a table.
     """
-    table = content["datasets"].get("task") == "table"
-    if "trials" in content["regime"]:
+    data, regime = (
+        part if isinstance(part := content.get(key), Mapping) else {}
+        for key in ("datasets", "regime")
+    )
+    table = data.get("task") == "table"
+    if "trials" in regime:
         return TableSearchConfig if table else AskTellConfig
     if table:
-        name = content["datasets"].get("name")
+        name = data.get("name")
         raise ValueError(
             f"datasets={name} is a table of results, which has no weights to learn; choose a "
             "regime such as training_regimes=search_aging_evolution"

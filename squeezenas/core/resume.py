@@ -56,7 +56,12 @@ def load_resumed_search(folder: Path, arguments: Sequence[str]) -> AnySearch:
     """The configuration of the search in `folder`, of whichever kind it is; see `load_resumed`."""
     content = _saved(folder)
     _require_kind(content, folder, SearchConfig)
-    return load_resumed(folder, arguments, search_kind(content))
+    plain: Any = OmegaConf.to_container(content, resolve=False)
+    try:
+        kind = search_kind(plain)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'config.yaml'}: {error}") from None
+    return load_resumed(folder, arguments, kind)
 
 
 def load_resumed(folder: Path, arguments: Sequence[str], kind: type[C]) -> C:

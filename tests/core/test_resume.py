@@ -2,7 +2,7 @@ import pytest
 
 from squeezenas.core.files import to_yaml
 from squeezenas.core.recipes import load_retraining, load_search
-from squeezenas.core.resume import differences, load_resumed
+from squeezenas.core.resume import differences, load_resumed, load_resumed_search
 from squeezenas.core.retrain_config import RetrainConfig
 from squeezenas.core.search_config import SearchConfig
 
@@ -127,3 +127,12 @@ def test_a_training_of_a_named_network_comes_back(tmp_path, repository, monkeypa
     config = load_retraining(words)
     (tmp_path / "config.yaml").write_text(to_yaml(config.model_dump(mode="json")))
     assert load_resumed(tmp_path, [], RetrainConfig) == config
+
+
+@pytest.mark.parametrize(
+    "text", ["datasets: 3\n", "regime: [1]\n", "{}\n", "datasets: {task: table}\n"]
+)
+def test_a_configuration_of_another_shape_is_named(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.yaml"):
+        load_resumed_search(tmp_path, [])
