@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -41,14 +41,16 @@ class Unread(NamedTuple):
 def find_images(given: str) -> dict[str, Path]:
     """Name -> file of an image, of a folder with all folders inside, or of a pattern.
 
+    Hidden files and those in hidden folders are left out, unless a pattern names a dot.
+
     Raises:
         FileNotFoundError: there are none.
-        ValueError: two would get one name.
+        ValueError: two would get one name, or it is no pattern.
     """
     path = Path(given)
     if path.is_dir():
-        files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() in IMAGES and f.is_file()]
-        root = path
+        files, root = _shown(path.rglob("*"), path), path
+        files = [file for file in files if file.suffix.lower() in IMAGES]
     elif path.is_file():
         files, root = [path], path.parent
     else:
@@ -72,6 +74,9 @@ def _matching(pattern: Path) -> tuple[Path, list[Path]]:
     """The files of a pattern, and the folder that it begins in.
 
     Unlike `glob.glob`, `**` follows no links: two that lead back would be walked for ever.
+
+    Raises:
+        ValueError: it is no pattern.
     """
     parts = pattern.parts
     fixed = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
@@ -79,7 +84,24 @@ def _matching(pattern: Path) -> tuple[Path, list[Path]]:
     if not rest:
         return root, []
     below = Path(*rest, "*") if rest[-1] == "**" else Path(*rest)
-    return root, sorted(file for file in root.glob(str(below)) if file.is_file())
+    try:
+        found = list(root.glob(str(below)))
+    except ValueError as error:
+        raise ValueError(
+            f"input={pattern}: {error}; ** stands alone between slashes, as in folder/**/*.jpg"
+        ) from error
+    if any(part.startswith(".") for part in rest):
+        return root, sorted(file for file in found if file.is_file())
+    return root, _shown(found, root)
+
+
+def _shown(paths: Iterable[Path], root: Path) -> list[Path]:
+    """The files that are not hidden below a folder, sorted; a Mac leaves `._IMG.jpg`."""
+    return sorted(
+        path
+        for path in paths
+        if not any(part.startswith(".") for part in path.relative_to(root).parts) and path.is_file()
+    )
 
 
 def read_photo(path: Path) -> Pixels:

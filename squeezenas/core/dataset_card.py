@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from squeezenas.core.config import Inside, Positive, Strict, TaskName
+from squeezenas.core.config import Inside, Strict, TaskName
 
 SplitName = Literal["train", "val", "test"]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[Byte, Byte, Byte]
+Side = Annotated[int, Field(gt=0, le=8192)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
 
 
 class Generate(Strict):
     """What to draw, for the layout that draws its own frames."""
 
-    height: Positive = 128
+    height: Side = 128
     """Height of a frame in pixels, a multiple of 32."""
-    width: Positive = 256
+    width: Side = 256
     """Width of a frame in pixels, a multiple of 32."""
-    train: Positive = 400
+    train: Count = 400
     """Frames of the train split."""
-    val: Positive = 100
+    val: Count = 100
     """Frames of the val split."""
     seed: int = Field(0, ge=0)
     """Another seed draws other streets."""
@@ -95,7 +98,7 @@ class DatasetCard(Strict):
 
     @model_validator(mode="after")
     def _classes(self) -> DatasetCard:
-        if repeated := sorted({c for c in self.classes if self.classes.count(c) > 1}):
+        if repeated := sorted(name for name, count in Counter(self.classes).items() if count > 1):
             raise ValueError(f"classes has {', '.join(repeated)} more than once")
         if self.task != "segmentation":
             return self

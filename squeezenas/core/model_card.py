@@ -7,6 +7,7 @@ backbone exists, is checked where networks are built: that needs torch.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,7 +119,7 @@ class ModelCard(Strict):
     @field_validator("classes")
     @classmethod
     def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({name for name in classes if classes.count(name) > 1})
+        twice = sorted(name for name, count in Counter(classes).items() if count > 1)
         if twice:
             raise ValueError(f"class names must differ; given twice: {', '.join(twice)}")
         return classes

@@ -6,15 +6,16 @@ takes the program's memory or time, or ends it with a traceback. docs/safety.md 
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 MIB = 1 << 20
 TEXT_LIMIT = 16 * MIB
@@ -23,14 +24,26 @@ LINES_LIMIT = 1024 * MIB
 """Bytes of a file of JSON lines, such as the metrics of a long run."""
 YAML_LIMIT = MIB // 2
 """Bytes of a YAML file, which takes seconds to parse; cards have a few thousand."""
-YAML_NODES = 50_000
-"""Values of a YAML file, those behind aliases counted as often as they are repeated."""
+YAML_NODES = 25_000
+"""Values of a YAML file, those behind aliases counted as often as they are repeated; to find what
+is wrong with each takes seconds. The card of ImageNet-21k has 21,841 classes."""
 DEPTH = 32
 """Levels of nesting in a YAML or JSON file."""
 WORD = 10_000
-"""Characters of a YAML value without quotes: a number of more digits takes seconds to convert."""
+"""Characters of a YAML value without quotes, or with an interpolation: more take long to parse."""
+DIGITS = 1_000
+"""Characters of a whole number in YAML; Python writes none of more than 4,300 digits in a message,
+which one of base 16 may have."""
 
 _REFERENCE = re.compile(r"\$\{oc\.env:\w+_ROOT(,[^${}]*)?\}")
+_WHOLE = re.compile(r"[-+]?\d[\da-fx_:]*", re.IGNORECASE)
+_NESTED = (dict, list)
+_COUNTED: dict[str, Any] = (
+    {"max_yaml_expanded_nodes": None}
+    if "max_yaml_expanded_nodes" in inspect.signature(OmegaConf.load).parameters
+    else {}
+)
+"""Has OmegaConf 2.4, which stops at 10,000 values, leave it to `check_yaml` to count them."""
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
@@ -45,11 +58,11 @@ def read_bytes(path: Path, limit: int) -> bytes:
         if path.exists():
             raise ValueError(f"{path}: a folder, pipe or device; name a file")
         raise FileNotFoundError(f"{path}: no such file; check the path")
-    size = path.stat().st_size
-    if size <= limit:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
-        size = len(content)
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        limit = min(limit, size + MIB)  # memory for all that is asked for is taken at once
+        content = file.read(limit + 1) if size <= limit else b""
+    size = max(size, len(content))
     if size > limit:
         raise ValueError(
             f"{path}: {size:,} bytes where at most {limit:,} are read; name another file"
@@ -125,9 +138,9 @@ def _require_shallow(value: Any) -> None:
         level = [
             item
             for outer in level
-            if isinstance(outer, dict | list)
+            if isinstance(outer, _NESTED)
             for item in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(item, dict | list)
+            if isinstance(item, _NESTED)
         ]
         if not level:
             return
@@ -147,8 +160,8 @@ def read_yaml(path: Path) -> DictConfig:
     text, is_mapping = _yaml_text(path)
     try:
         # OmegaConf would parse a lone text once more, which nobody has checked.
-        content = OmegaConf.load(io.StringIO(text)) if is_mapping else None
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError) as error:
+        content = OmegaConf.load(io.StringIO(text), **_COUNTED) if is_mapping else None
+    except Exception as error:  # values that are none of their kind fail in every way there is
         raise ValueError(f"{path}{_problem(error)}; correct the YAML") from None
     if not isinstance(content, DictConfig):
         raise ValueError(f"{path}: expected `key: value` lines at the top level")
@@ -164,7 +177,7 @@ def read_plain_yaml(path: Path) -> Any:
     text, _ = _yaml_text(path)
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except Exception as error:  # as above
         raise ValueError(f"{path}{_problem(error)}; correct the YAML") from None
 
 
@@ -172,7 +185,7 @@ def _yaml_text(path: Path) -> tuple[str, bool]:
     text = read_text(path, YAML_LIMIT)
     try:
         return text, check_yaml(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # "\UFFFFFFFF" is no letter
         raise ValueError(f"{path}{_problem(error)}; correct the YAML") from None
 
 
@@ -182,7 +195,7 @@ def check_yaml(text: str) -> bool:
     Aliases may repeat values until `YAML_NODES` are reached. Of the environment only a place of
     data can be asked for, `${oc.env:NAME_ROOT,default}`: a card sent by a stranger must not carry
     the reader's keys into a run's name or log. Interpolations that join texts would grow as
-    aliases do.
+    aliases do. Tags would have texts read as what they are not, in ways that nothing here needs.
 
     Returns:
         Whether it is a mapping, or nothing at all.
@@ -206,6 +219,8 @@ def check_yaml(text: str) -> bool:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if root is None and isinstance(event, yaml.NodeEvent):
             root = event
+        if getattr(event, "tag", None) is not None:
+            raise ValueError(f"the tag {event.tag[:60]!r} is not read; take it out")
         if isinstance(event, yaml.CollectionStartEvent):
             levels.append((event.anchor, 1))
             if len(levels) - 1 > DEPTH:
@@ -217,19 +232,26 @@ def check_yaml(text: str) -> bool:
                 raise ValueError(f"*{event.anchor} stands within itself")
             add(None, sizes.get(event.anchor or "", 1))
         elif isinstance(event, yaml.ScalarEvent):
-            add(event.anchor, 1)
-            _check_scalar(event)
+            add(event.anchor, _scalar_nodes(event))
     return root is None or isinstance(root, yaml.MappingStartEvent)
 
 
-def _check_scalar(event: yaml.ScalarEvent) -> None:
-    if event.style is None and len(event.value) > WORD:
-        raise ValueError(f"a value of {len(event.value):,} characters; put it into quotes")
-    if "${" in _REFERENCE.sub("", event.value):
+def _scalar_nodes(event: yaml.ScalarEvent) -> int:
+    """An interpolation is parsed letter by letter wherever it is repeated, and counts by them."""
+    text, size = event.value, len(event.value)
+    long = size > WORD or (size > DIGITS and _WHOLE.fullmatch(text))
+    if event.style is None and long:
+        raise ValueError(f"a value of {size:,} characters; put it into quotes")
+    if "${" not in text:
+        return 1
+    if "${" in _REFERENCE.sub("", text):
         raise ValueError(
-            f"{event.value[:60]!r} is not understood: of interpolations there is "
+            f"{text[:60]!r} is not understood: of interpolations there is "
             "${oc.env:NAME_ROOT,default}, which reads a variable that ends in _ROOT"
         )
+    if size > WORD:
+        raise ValueError(f"an interpolation in {size:,} characters; shorten it")
+    return size
 
 
 def _problem(error: Exception) -> str:

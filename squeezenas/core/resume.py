@@ -135,7 +135,7 @@ def _require_kind(content: DictConfig, folder: Path, kind: type[RunConfig]) -> N
     own = "train.py" if "models" in kind.model_fields else "search.py"
     if program != own:
         raise ValueError(
-            f"{folder} is a run of {program}, not of {own}; "
+            f"{folder} is a run of {program}, not of {own} (by its config.yaml); "
             f"continue it with `python {program} --resume {folder}`"
         )
 

@@ -20,6 +20,9 @@ from squeezenas.core.architecture import Choice
 from squeezenas.core.reading import read_json, read_plain_yaml, read_text
 from squeezenas.costs.table import CostTable
 
+SIZE = r"\d{1,9}"
+"""Of a layer; Python converts no number of thousands of digits."""
+
 
 class Operator(NamedTuple):
     """A FasterSeg operator: `BasicResidual1x_H128_W256_Cin32_Cout64_stride2_dilation1`.
@@ -147,8 +150,8 @@ def layers_table(
 
 def _operator(path: Path, key: str) -> Operator:
     match = re.fullmatch(
-        r"(\w+?)_H(\d+)_W(\d+)_(?:C(\d+)|Cin(\d+)_Cout(\d+))"
-        r"(?:_kernel(\d+))?(?:_stride(\d+))?(?:_dilation(\d+))?",
+        rf"(\w+?)_H({SIZE})_W({SIZE})_(?:C({SIZE})|Cin({SIZE})_Cout({SIZE}))"
+        rf"(?:_kernel({SIZE}))?(?:_stride({SIZE}))?(?:_dilation({SIZE}))?",
         key,
     )
     if match is None:
@@ -159,10 +162,10 @@ def _operator(path: Path, key: str) -> Operator:
 
 
 def _block(path: Path, key: object) -> Block:
-    shape = r"\d+(?:x\d+)*"
+    shape = rf"{SIZE}(?:x{SIZE})*"
     match = re.fullmatch(
         rf"(\w+)-input:({shape})-output:({shape})"
-        r"(?:-expand:(\d+)-kernel:(\d+)-stride:(\d+)-idskip:([01]))?:?",
+        rf"(?:-expand:({SIZE})-kernel:({SIZE})-stride:({SIZE})-idskip:([01]))?:?",
         str(key),
     )
     if match is None:
@@ -199,7 +202,10 @@ def _number(where: str, value: Any) -> float:
         or not _is_number(str(value))
     ):
         raise ValueError(f"{where}: {value!r} is not a number")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
     if not math.isfinite(number) or number < 0:
         raise ValueError(f"{where}: {value!r} is no latency: it must be finite and not negative")
     return number

@@ -24,6 +24,8 @@ from squeezenas.core.seal import BLANK, filled, holds
 
 Kind = Literal["macs", "parameters", "latency"]
 UNITS: dict[str, str] = {"macs": "GMACs", "parameters": "M parameters", "latency": "ms"}
+MOST_COST = 1e30
+"""A sum of a million of them is finite, in the float32 of `CostTable.expected` as well."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class CostTable:
         provenance: where the numbers come from, as JSON values: device, precision, date, errors.
 
     Raises:
-        ValueError: a choice without costs, a wrong number of them, or one that is negative or not
-            finite.
+        ValueError: a choice without costs, a wrong number of them, or one that is not within 0 to
+            `MOST_COST`.
     """
 
     kind: Kind
@@ -159,8 +161,8 @@ class CostTable:
         Raises:
             FileNotFoundError: there is no such file.
             ValueError: not JSON (truncated?), changed since it was written, keys missing or
-                unknown, a cost that is not a number, negative or not finite; names the file and
-                the key.
+                unknown, a cost that is no number, or not within 0 to `MOST_COST`; names the file
+                and the key.
         """
         text = read_text(path)
         document = parse_json(text, str(path))
@@ -209,5 +211,5 @@ def _read(document: object) -> CostTable:
 def _check(key: str, cost: object) -> None:
     if not isinstance(cost, int | float) or isinstance(cost, bool):
         raise ValueError(f"{key}: a cost is a number, not {cost!r}")
-    if not math.isfinite(cost) or cost < 0:
-        raise ValueError(f"{key}: a cost is finite and not negative, not {cost!r}")
+    if not 0 <= cost <= MOST_COST:
+        raise ValueError(f"{key}: a cost is from 0 to {MOST_COST:g}, not {cost!r}")

@@ -7,6 +7,7 @@ that whatever reads images by their paths reads these too.
 from __future__ import annotations
 
 import functools
+import reprlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,7 +108,9 @@ def _kept_batch(path: Path, changed: int) -> ImageBatch:
     if len(labels) != len(pixels):
         raise ValueError(f"{path} has {len(pixels)} images and {len(labels)} labels; get it again")
     if strange := [label for label in labels if type(label) is not int or label < 0]:
-        raise ValueError(f"{path} has the label {strange[0]!r}; labels count from 0; get it again")
+        raise ValueError(
+            f"{path} has the label {reprlib.repr(strange[0])}; labels count from 0; get it again"
+        )
     planes = pixels.reshape(-1, 3, SIDE, SIDE)
     images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
     images.flags.writeable = False

@@ -30,6 +30,20 @@ def require_pycocotools() -> None:
     assert pycocotools.mask
 
 
+def size_of(image: Json) -> tuple[int, int]:
+    """Height and width of an image, as its entry says.
+
+    Raises:
+        KeyError, ValueError: it says none, or one that no image has.
+    """
+    height, width = image["height"], image["width"]
+    if type(height) is not int or type(width) is not int or min(height, width) < 1:
+        raise ValueError(f"height {height!r} and width {width!r} are no numbers of pixels")
+    if height * width > MOST_PIXELS:
+        raise ValueError(f"{height}x{width} are more than {MOST_PIXELS:,} pixels")
+    return height, width
+
+
 def draw_instances(
     image: Json, annotations: Sequence[Json], train_ids: Mapping[int, int]
 ) -> Pixels:
@@ -43,11 +57,7 @@ def draw_instances(
     """
     from pycocotools import mask as run_length
 
-    height, width = image["height"], image["width"]
-    if type(height) is not int or type(width) is not int or min(height, width) < 1:
-        raise ValueError(f"height {height!r} and width {width!r} are no numbers of pixels")
-    if height * width > MOST_PIXELS:
-        raise ValueError(f"{height}x{width} are more than {MOST_PIXELS:,} pixels")
+    height, width = size_of(image)
     regions = []
     for annotation in annotations:
         region = _region(annotation["segmentation"], height, width)

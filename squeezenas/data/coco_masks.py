@@ -20,12 +20,15 @@ from tqdm import tqdm
 from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.files import write_atomically
 from squeezenas.core.reading import read_json
-from squeezenas.data.coco_drawing import draw_instances, draw_panoptic, require_pycocotools
-from squeezenas.data.decode import Pixels
+from squeezenas.data.coco_drawing import draw_instances, draw_panoptic, require_pycocotools, size_of
 from squeezenas.data.image_files import image_size
 
 MOST_BYTES = 1 << 31
 """Of a json; that of the instances of train2017 has 470 million, its parsed form ten times that."""
+
+MOST_DRAWN = 1 << 34
+"""Pixels of an image times its annotations, each of which is drawn over all of it: some minutes.
+COCO's own images have 0.4 million pixels and at most some hundred annotations."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -80,20 +83,41 @@ def semantic_masks(card: DatasetCard, name: str) -> Path:
     missing = sorted(images.keys() - drawn)
     for stem in tqdm(missing, desc=f"drawing {name}", unit="mask", leave=False, disable=None):
         image = images[stem]
-        pixels = _drawn(card, image, annotations[image["id"]], train_ids, source)
-        _require_same_size(pixels, paths[stem], source)
+        own = annotations[image["id"]]
+        if card.annotations == "instances":
+            _require_drawable(image, own, paths[stem], source)
+        with _drawing(image, source):
+            if card.annotations == "instances":
+                pixels = draw_instances(image, own, train_ids)
+            else:
+                pixels = draw_panoptic(source.with_suffix(""), own, train_ids)
+        _require_same_size(pixels.shape, paths[stem], source)
         with _writing(folder):
             write_atomically(folder / f"{stem}.png", cv2.imencode(".png", pixels)[1].tobytes())
     return folder
 
 
-def _drawn(
-    card: DatasetCard, image: Json, own: list[Json], train_ids: dict[int, int], source: Path
-) -> Pixels:
+def _require_drawable(image: Json, own: list[Json], path: Path, source: Path) -> None:
+    """Refuses what takes long before it is drawn.
+
+    Raises:
+        OSError, ValueError: the image cannot be read, is of another size, or has annotations
+            without end.
+    """
+    with _drawing(image, source):
+        height, width = size_of(image)
+    _require_same_size((height, width), path, source)
+    if height * width * len(own) > MOST_DRAWN:
+        raise ValueError(
+            f"{source}: {len(own):,} annotations of {path.name}, of {height}x{width} pixels, are "
+            "more than can be drawn; leave some out, or scale image and annotations down"
+        )
+
+
+@contextmanager
+def _drawing(image: Json, source: Path) -> Iterator[None]:
     try:
-        if card.annotations == "instances":
-            return draw_instances(image, own, train_ids)
-        return draw_panoptic(source.with_suffix(""), own, train_ids)
+        yield
     except (KeyError, TypeError, IndexError, AttributeError, OSError, ValueError) as error:
         raise ValueError(
             f"{source}: the annotations of {image['file_name']} cannot be drawn "
@@ -101,12 +125,12 @@ def _drawn(
         ) from error
 
 
-def _require_same_size(mask: Pixels, path: Path, source: Path) -> None:
+def _require_same_size(size: tuple[int, ...], path: Path, source: Path) -> None:
     """Raises: OSError, ValueError: the image cannot be read, or is of another size."""
     height, width = image_size(path)
-    if mask.shape != (height, width):
+    if size != (height, width):
         raise ValueError(
-            f"{source}: the annotations of {path.name} are for {mask.shape[0]}x{mask.shape[1]} "
+            f"{source}: the annotations of {path.name} are for {size[0]}x{size[1]} "
             f"pixels, but {path} is {height}x{width} (height x width); get image and annotations "
             "from the same place"
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import stat
+import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,8 +30,12 @@ MOST_PIXELS = 89_478_485
 MOST_VISITS = 16 * MOST_PIXELS
 """Pixels times scans of a JPEG. Progressive ones have about ten scans, each over all pixels."""
 
+MOST_ENTRIES = 4096
+"""Of the directory of a TIFF, which has some twenty."""
+
 _SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # markers that a length or the end follows
 _SCAN, _END = 0xDA, 0xD9
+_WIDTH, _HEIGHT = 256, 257  # tags of a TIFF
 
 Numbers = NDArray[np.integer[Any] | np.floating[Any]]
 
@@ -59,6 +64,8 @@ def image_bytes(path: Path) -> bytes:
         content = read_bytes(path, MOST_BYTES)
     except OSError as error:
         raise unreadable(path, error) from error
+    if content.startswith((b"II", b"MM")) and not _is_clear(content):
+        raise damaged(path, len(content))
     height, width = _size(io.BytesIO(content), path, len(content))
     most = MOST_VISITS // (height * width)
     if content.startswith(b"\xff\xd8") and (scans := _scans(content, most)) > most:
@@ -162,6 +169,28 @@ def _too_large(path: Path, size: str = "") -> ValueError:
         f"{path} says that it is a picture{size} of more than {MOST_PIXELS:,} pixels; cut it up, "
         "or get the file again"
     )
+
+
+def _is_clear(content: bytes) -> bool:
+    """Whether a TIFF has one size, for Pillow, which bounds it, and for OpenCV, which decodes it.
+
+    Of two entries each may take another, as Pillow skips those of types that it does not know; and
+    of a BigTIFF with big-endian numbers it reads a directory in another place.
+    """
+    order, large = ("<" if content.startswith(b"II") else ">"), content.startswith(b"II+\0")
+    start, place, number, step = (8, "Q", "Q", 20) if large else (4, "L", "H", 12)
+    try:
+        (directory,) = struct.unpack_from(order + place, content, start)
+        (count,) = struct.unpack_from(order + number, content, directory)
+        first = directory + struct.calcsize(order + number)
+        tags = [
+            struct.unpack_from(order + "H", content, first + step * entry)[0]
+            for entry in range(min(count, MOST_ENTRIES))
+        ]
+    except (struct.error, OverflowError):
+        return False
+    once = tags.count(_WIDTH) == tags.count(_HEIGHT) == 1
+    return once and count <= MOST_ENTRIES and content.startswith((b"II*\0", b"II+\0", b"MM\0*"))
 
 
 def _scans(content: bytes, most: int) -> int:

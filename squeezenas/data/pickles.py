@@ -22,6 +22,11 @@ NUMBERS = "?bBhHiIlLqQefd"
 """Kinds of numbers that an array may hold, by NumPy's characters."""
 TUPLES = 100
 """Tuples in a file; an array takes six. Deeper ones than the stack would end the interpreter."""
+INSTRUCTIONS = 4_000_000
+"""Of a file: each may take 80 bytes. CIFAR-100, with a name and two labels an image, has 0.4
+million."""
+LARGEST = 1 << 61
+"""Of whole numbers: multiples of 2**61 - 1 share one hash, and a dict of them takes for ever."""
 
 _TEXTS = {
     "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
@@ -77,8 +82,12 @@ def _check(content: bytes) -> None:
     """
     memo: dict[int, bool] = {}  # whether it is a text
     tuples, before = 0, ""
-    for instruction, number, _ in pickletools.genops(content):
+    for count, (instruction, number, _) in enumerate(pickletools.genops(content)):
         name = instruction.name
+        if count >= INSTRUCTIONS:
+            raise ValueError(f"more than {INSTRUCTIONS} instructions")
+        if isinstance(number, int) and abs(number) >= LARGEST:
+            raise ValueError(f"a number of more than {LARGEST.bit_length() - 1} bits")
         if name not in _ALLOWED:
             raise _ForeignError(f"the instruction {name}")
         if name in _KEEP:
@@ -131,9 +140,16 @@ class _Array:
         self.content = flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    """How Python 3 writes bytes for Python 2."""
-    return text.encode("latin1")
+class _Latin1:
+    """What `_codecs.encode` stands for: how Python 3 writes bytes for Python 2."""
+
+    __slots__ = ()
+
+    def __call__(self, text: str, encoding: str = "latin1") -> bytes:
+        return text.encode("latin1")
+
+    def __setstate__(self, state: object) -> None:
+        raise _ForeignError("the instruction BUILD on a function")
 
 
 _MEANINGS = {
@@ -141,5 +157,5 @@ _MEANINGS = {
     "numpy._core.multiarray._reconstruct": _Array,
     "numpy.ndarray": _Array,
     "numpy.dtype": _Kind,
-    "_codecs.encode": _latin1,
+    "_codecs.encode": _Latin1(),
 }

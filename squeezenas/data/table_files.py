@@ -149,7 +149,8 @@ def _npz(path: Path) -> dict[str, Values]:
                 name = member.filename.removesuffix(".npy")
                 if name in found:
                     raise ValueError(f"array {name!r} is there twice")
-                found[name] = _array(archive.read(member))
+                with archive.open(member) as file:  # archive.read would unpack more than it says
+                    found[name] = _array(file.read(member.file_size))
     except Exception as error:  # damaged archives fail in every way there is
         raise ValueError(f"no whole archive of arrays ({error})") from error
     return found
@@ -162,7 +163,10 @@ def _array(content: bytes) -> np.ndarray:
     shape, _, dtype = _HEADS[version](file)
     if dtype.hasobject:
         raise ValueError("Object arrays cannot be loaded: they are pickles")
-    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+    size = math.prod(shape) * dtype.itemsize
+    if size == 0:  # NumPy would make any number of rows of it
+        raise ValueError(f"array {shape} of {dtype} has nothing in it")
+    if size != len(content) - file.tell():
         raise ValueError(f"{len(content)} bytes are no array {shape} of {dtype}")
     file.seek(0)
     array: np.ndarray = read_array(file, allow_pickle=False)

@@ -16,6 +16,10 @@ from squeezenas.core.config import Positive, Strict
 from squeezenas.predictors.encoding import one_hot
 from squeezenas.predictors.predictor import Array, Predictor, predictors
 
+MOST_WORK = 1 << 30
+"""Trees times their depth times the picks that they look at in all architectures: a minute or two,
+also whenever a file is read. All of NAS-Bench-201 take an eighth of it."""
+
 
 class BoostingConfig(Strict):
     """Keys of predictor boosting."""
@@ -24,7 +28,7 @@ class BoostingConfig(Strict):
     """Trees that are added up."""
     lr: float = Field(0.05, gt=0)
     """What each tree's answer is multiplied by."""
-    depth: Positive = 3
+    depth: int = Field(3, ge=1, le=16)
     """Decisions of a tree, one after the other."""
     leaf: Positive = 3
     """Least number of architectures at the end of them."""
@@ -59,16 +63,24 @@ class BoostingPredictor(Predictor):
         """Grows the same trees again.
 
         Raises:
-            KeyError, ValueError: they are of another space, or no finite numbers.
+            KeyError, ValueError: they are of another space, no picks, or too many.
         """
         encoded, features = state["encoded"], one_hot(self.space, []).shape[1]
         if encoded.ndim != 2 or encoded.shape[1] != features or encoded.dtype != np.float32:
             raise ValueError(f"encoded is {encoded.shape} of {encoded.dtype}, not {features} picks")
+        if not np.isin(encoded, (0, 1)).all():  # others would make deeper trees
+            raise ValueError("encoded has numbers that are no picks")
         self._grow(encoded, state["targets"])
 
     def _grow(self, encoded: Array, targets: Array) -> None:
         from sklearn.ensemble import GradientBoostingRegressor
 
+        config = self.config
+        if config.trees * config.depth * encoded.size * config.features > MOST_WORK:
+            raise ValueError(
+                f"{config.trees} trees of depth {config.depth} would take too long to grow on "
+                f"{len(encoded)} architectures; take fewer with n=, or fewer trees or features"
+            )
         self._encoded, self._targets = encoded, np.asarray(targets)
         self._trees = GradientBoostingRegressor(
             n_estimators=self.config.trees,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
@@ -35,7 +36,7 @@ class Training(Strict):
     """Passes over the training architectures."""
     loss: Literal["l1", "mse"] = "l1"
     """l1: absolute errors, which trainings that failed pull at less; mse: squared ones."""
-    members: Positive = 1
+    members: int = Field(1, ge=1, le=100)
     """Networks whose predictions are averaged; of several, each learns on all architectures but one
     of as many equal parts (arXiv:1712.00559, section 3.4: 5)."""
 
@@ -101,16 +102,18 @@ class NetworkPredictor(Predictor):
         """The networks that `kept` put under this name.
 
         Raises:
-            ValueError: weights of another network.
+            ValueError: weights of another network, or more networks than members.
         """
-        networks: list[nn.Module] = []
-        while own := _under(f"{name}.{len(networks)}.", state):
+        found, networks = _numbered(name, state), []
+        if len(found) > self.config.members:
+            raise ValueError(f"there are {len(found)} {name} and members={self.config.members}")
+        for number in range(len(found)):
             with torch.device("meta"):  # what a file says of sizes takes no memory before it fits
                 network = self.network()
             wanted = {key: _kind(tensor) for key, tensor in network.state_dict().items()}
-            weights = {key: torch.tensor(array) for key, array in own.items()}
+            weights = {key: torch.tensor(array) for key, array in found[str(number)].items()}
             if {key: _kind(tensor) for key, tensor in weights.items()} != wanted:
-                raise ValueError(f"the weights {name}.{len(networks)} are of another network")
+                raise ValueError(f"the weights {name}.{number} are of another network")
             network.load_state_dict(weights, assign=True)
             networks.append(network.eval())
         return networks
@@ -177,5 +180,12 @@ def _rows(rows: Tensor, inputs: Inputs) -> Inputs:
     return tuple(tensor[rows] for tensor in inputs)
 
 
-def _under(prefix: str, state: Mapping[str, Array]) -> dict[str, Array]:
-    return {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+def _numbered(name: str, state: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
+    """The weights of each network by its number."""
+    found: dict[str, dict[str, Array]] = defaultdict(dict)
+    for key, array in state.items():
+        owner, _, rest = key.partition(".")
+        if owner == name:
+            number, _, weight = rest.partition(".")
+            found[number][weight] = array
+    return found

@@ -189,7 +189,7 @@ class _BrokenOffError(Exception):
 def _receive(source: str, partial: Path, bar: Any) -> None:
     """Adds to `partial` what is missing, over one connection; without a way to, starts anew."""
     have = partial.stat().st_size if partial.is_file() else 0
-    is_file = source.startswith("file:")
+    is_file, too_long = source.startswith("file:"), False
     with _opened(source, 0 if is_file else have) as response:
         ours = re.match(rf"bytes {have}-", response.headers.get("Content-Range", ""))
         start = have if getattr(response, "status", None) == 206 and ours else 0
@@ -198,12 +198,15 @@ def _receive(source: str, partial: Path, bar: Any) -> None:
         bar.total, bar.n = whole, start
         with partial.open("ab" if start else "wb") as file:
             for chunk in _chunks(response):
-                if file.tell() + len(chunk) > LARGEST:
-                    raise _BrokenOffError(f"it sends more than {LARGEST:,} bytes", again=False)
+                if too_long := file.tell() + len(chunk) > LARGEST:
+                    break
                 file.write(chunk)
                 bar.update(len(chunk))
             file.flush()
             os.fsync(file.fileno())
+    if too_long:
+        partial.unlink()
+        raise _BrokenOffError(f"it sends more than {LARGEST:,} bytes", again=False)
     if whole is not None and partial.stat().st_size < whole:
         raise _BrokenOffError(f"it broke off after {partial.stat().st_size} of {whole} bytes")
 
@@ -212,13 +215,17 @@ def _opened(source: str, start: int) -> Any:
     """The response to a request for all bytes from `start`.
 
     Raises:
-        _BrokenOffError: the server did not answer, or not with the file.
+        _BrokenOffError: the server did not answer, or not with the file, or it is no file.
     """
     headers = {"User-Agent": f"squeezenas/{__version__}"}
     if start:
         headers["Range"] = f"bytes={start}-"
     request = urllib.request.Request(source, headers=headers)
     try:
+        if request.type == "file":
+            path = Path(urllib.request.url2pathname(request.selector))
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise _BrokenOffError("it is a folder, pipe or device", again=False)
         return urllib.request.build_opener(_SafeRedirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         with error:
@@ -234,7 +241,7 @@ def _opened(source: str, start: int) -> Any:
         cause = getattr(error.reason, "strerror", None) or error.reason
         silent = isinstance(error.reason, TimeoutError | ConnectionResetError)
         raise _BrokenOffError(cause, again=silent) from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise _BrokenOffError(f"no answer: {error or type(error).__name__}") from error
 
 
@@ -272,7 +279,7 @@ def _allowed(url: str, before: str = "") -> bool:
     except ValueError:
         return False
     if parts.scheme == "http":
-        return parts.hostname in LOCAL and not before.startswith("https:")
+        return parts.hostname in LOCAL and urllib.parse.urlsplit(before).scheme != "https"
     return parts.scheme == "https" or (parts.scheme == "file" and not before)
 
 

@@ -1,6 +1,7 @@
 """What `squeezenas predict` takes for images, and what it leaves alone."""
 
 import os
+import sys
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,29 @@ def test_links_that_lead_back_are_not_followed(photos: Path, pattern: str) -> No
     found = find_images(str(photos / pattern))
     few = {"*.png": ["photos"], "**/inside/*": ["inside/inside"]}
     assert sorted(found) == few.get(pattern, ["inside/inside", "photos"])
+
+
+@pytest.mark.parametrize("pattern", ["", "**", "**/*.png", "*.png", "inside/*.png", "inside/*"])
+def test_hidden_files_are_left_out(photos: Path, pattern: str) -> None:
+    before = find_images(str(photos / pattern))
+    (photos / ".cache").mkdir()
+    for name in ("._photos.png", "inside/._inside.png", ".cache/small.png"):
+        (photos / name).write_bytes(b"what a Mac leaves")
+    assert find_images(str(photos / pattern)) == before
+
+
+@pytest.mark.parametrize("pattern", ["._p*.png", ".cache/*.png", "**/._photos.png"])
+def test_hidden_files_are_found_by_name(photos: Path, pattern: str) -> None:
+    (photos / ".cache").mkdir()
+    for name in ("._photos.png", ".cache/small.png"):
+        (photos / name).write_bytes(b"what a Mac leaves")
+    assert len(find_images(str(photos / pattern))) == 1
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="there ** is * beside other letters")
+def test_no_pattern(photos: Path) -> None:
+    with pytest.raises(ValueError, match=r"^input=.*/\*\*\.jpg: .*\*\* stands alone"):
+        find_images(str(photos / "**.jpg"))
 
 
 def test_pipes_and_devices_are_no_images(photos: Path) -> None:

@@ -39,6 +39,15 @@ def shipped(repository: Path, name: str) -> DatasetCard:
         ({"layout": "street_scenes"}, "needs the group generate"),
         ({"generate": {}}, "generate is for layout street_scenes"),
         ({"layout": "street_scenes", "generate": {"height": 100}}, "height=100"),
+        *(
+            ({"layout": "street_scenes", "generate": {key: number}}, f"generate.{key}")
+            for key, number in (
+                ("height", 3_200_000),
+                ("width", 8224),
+                ("train", 1_000_000_000),
+                ("val", 1_000_001),
+            )
+        ),
         ({"annotations": "coarse"}, "coarse is for layout cityscapes"),
         ({"splits": {"train": []}}, "splits.train names no folder"),
         ({"splits": {"train": ["../elsewhere"]}}, "'../elsewhere' leads out of the root"),

@@ -1,4 +1,5 @@
 import os
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -6,6 +7,8 @@ from hypothesis import strategies as st
 
 from squeezenas.core.reading import (
     DEPTH,
+    MIB,
+    WORD,
     YAML_LIMIT,
     YAML_NODES,
     check_yaml,
@@ -30,8 +33,23 @@ DOUBLING = "\n".join(
         ("a: &a [*a]", r"\*a stands within itself"),
         ("a: " + "[" * 5000 + "]" * 5000, f"nested more than {DEPTH} deep"),
         ("a: 1" + ":59" * 10_000, "a value of 30,001 characters"),
-        ("a: " + "7" * 5000, "Exceeds the limit"),
-        ("a: !!python/object/apply:os.system [touch x]", "could not determine a constructor"),
+        ("a: " + "7" * 5000, "a value of 5,000 characters; put it into quotes"),
+        ("a: 0x" + "f" * 5000, "a value of 5,002 characters; put it into quotes"),
+        ("a: 1" + ":59" * 300 + ".5", "too large to convert to float"),
+        (r'a: "\UFFFFFFFF"', "too large to convert"),
+        ("a: !!python/object/apply:os.system [touch x]", "the tag .*os.system' is not read"),
+        ("a: !!bool maybe", "the tag 'tag:yaml.org,2002:bool' is not read; take it out"),
+        ("a: !!timestamp foo", "the tag 'tag:yaml.org,2002:timestamp' is not read"),
+        ('a: !!int ""', "the tag 'tag:yaml.org,2002:int' is not read"),
+        (f'a: !!int "1{":59" * 4_000}"', "the tag 'tag:yaml.org,2002:int' is not read"),
+        ("a: !!set {b}", "the tag 'tag:yaml.org,2002:set' is not read"),
+        ("! {a: b}", "the tag '!' is not read"),
+        ("a: '${oc.env:X_ROOT," + "b" * WORD + "}'", "an interpolation in 10,017 characters"),
+        (
+            "a: [&a '${oc.env:X_ROOT," + "b" * 9000 + "}', *a, *a]",
+            f"more than {YAML_NODES:,} values, aliases written out",
+        ),
+        ("a: '${oc.env:X_ROOT," + "[" * 5000 + "}'", "maximum recursion depth exceeded"),
         ("a: ${oc.env:HOME}", r"'\$\{oc.env:HOME\}' is not understood"),
         (r'a: "\x24{oc.env:HOME}"', "is not understood"),
         ("a: ${oc.env:X_ROOT,${oc.env:HOME}}", "is not understood"),
@@ -61,9 +79,30 @@ def test_yaml_as_its_standard_has_it(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_text("a: 1e-3\n")
     assert read_plain_yaml(path) == {"a": "1e-3"}
-    path.write_text("a: !!float x\n")
-    with pytest.raises(ValueError, match=r"x\.yaml: could not convert"):
-        read_plain_yaml(path)
+    for text, message in [
+        ("a: !!float x\n", "the tag 'tag:yaml.org,2002:float' is not read"),
+        ("a: 1" + ":59" * 300 + ".5", "too large to convert to float"),
+        ("a: 2001-02-30", "day is out of range"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(ValueError, match=rf"x\.yaml: .*{message}.*; correct the YAML"):
+            read_plain_yaml(path)
+
+
+def test_a_card_may_have_more_than_ten_thousand_classes(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("classes: [" + "a, " * 10_450 + "]\n")
+    assert len(read_yaml(path)["classes"]) == 10_450
+
+
+def test_no_memory_is_taken_for_what_a_file_does_not_have(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"abc")
+    tracemalloc.start()
+    assert read_bytes(path, 64 * MIB) == b"abc"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * MIB
 
 
 def test_a_file_is_bounded_and_a_file(tmp_path):

@@ -105,6 +105,8 @@ def test_missing_and_binary_files_are_named(tmp_path: Path, read) -> None:
         (read_fasterseg, '{"ff_H1_W1_C1": -1}', "'ff_H1_W1_C1'.*-1"),
         (read_fasterseg, '{"ff_H1_W1_C1": NaN}', "NaN is no number of JSON"),
         (read_fasterseg, '{"ff_H1_W1_C1": [1]}', "not a number"),
+        (read_fasterseg, '{"ff_H1_W1_C1": 1' + "0" * 400 + "}", "'ff_H1_W1_C1'.*must be finite"),
+        (read_fasterseg, '{"ff_H1_W1_C' + "7" * 5000 + '": 1}', "7': not an operator"),
         (read_fbnet, "", "no layers"),
         (read_fbnet, "a b\n1 2\n1\n", "line 3: 1 numbers for 2 options"),
         (read_fbnet, "1 2\n\n1 x\n", "line 3: 'x'"),
@@ -118,6 +120,16 @@ def test_missing_and_binary_files_are_named(tmp_path: Path, read) -> None:
             "count, mean and var",
         ),
         (read_proxylessnas, "Conv-input:1x1x1-output:1: {count: 1, mean: x, var: 0}", "'x'"),
+        (
+            read_proxylessnas,
+            f"Conv-input:1x1x1-output:1: {{count: 1, mean: 1{'0' * 400}, var: 0}}",
+            "Conv.*must be finite",
+        ),
+        (
+            read_proxylessnas,
+            f"? Conv-input:1-output:{'7' * 5000}\n: {{count: 1}}",
+            "7': not <block>",
+        ),
     ],
 )
 def test_damage_is_named_by_file_and_place(tmp_path: Path, read, text: str, message: str) -> None:

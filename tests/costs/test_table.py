@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from squeezenas.core.architecture import Architecture, Choice
-from squeezenas.costs.table import CostTable
+from squeezenas.costs.table import MOST_COST, CostTable
 
 CHOICES = (Choice("left", ("a", "b", "skip")), Choice("right", ("a", "b")))
 COSTS = {"left": (1.0, 2.5, 0.0), "right": (4.0, 0.5)}
@@ -93,10 +93,17 @@ def test_another_space_is_refused_by_name(table: CostTable) -> None:
         table.check_choices(CHOICES[:1])
 
 
-@pytest.mark.parametrize("cost", [math.nan, math.inf, -0.1, "1", True, None])
+@pytest.mark.parametrize("cost", [math.nan, math.inf, -0.1, "1", True, None, 10**400])
 def test_a_cost_is_a_finite_number_that_is_not_negative(cost: object) -> None:
     with pytest.raises(ValueError, match=r"left\.b"):
         CostTable("macs", CHOICES[:1], {"left": (1.0, cost, 2.0)}, 0.0)  # type: ignore[dict-item]
+
+
+def test_the_sum_of_costs_is_finite() -> None:
+    largest = CostTable("macs", CHOICES[:1], {"left": (0.0, MOST_COST, 2.0)}, MOST_COST)
+    assert largest.dearest() == 2 * MOST_COST
+    with pytest.raises(ValueError, match=r"fixed: a cost is from 0 to 1e\+30, not 1e\+308"):
+        CostTable("macs", CHOICES[:1], {"left": (0.0, 1e308, 2.0)}, 1e308)
 
 
 def test_every_option_has_a_cost() -> None:
@@ -142,6 +149,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         (lambda d: d["costs"].update(left={}), "left"),
         (lambda d: d["costs"]["left"].update(b=math.nan), "NaN is no number of JSON"),
         (lambda d: d["costs"]["left"].update(b=-1), r"left\.b"),
+        (lambda d: d["costs"]["left"].update(b=10**400), r"left\.b"),
         (lambda d: d.update(fixed="1"), "fixed"),
     ],
 )

@@ -120,6 +120,16 @@ def test_what_is_no_batch_is_named(tmp_path: Path, content: object, message: str
     assert not Path("exploded").exists()
 
 
+def test_a_label_of_many_lists_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "data_batch_1"
+    content = pickle.dumps({"data": PIXELS[:1], "labels": "HERE"}, 2)
+    here, nested = b"X\x04\x00\x00\x00HERE", b"]" * 20_001 + b"a" * 20_000
+    assert here in content
+    path.write_bytes(content.replace(here, nested))
+    with pytest.raises(ValueError, match=r"data_batch_1 has the label \[+\.\.\.\]+; labels count"):
+        read_batch(path)
+
+
 @pytest.mark.parametrize("size", [0, 1, 40, 3000, 30000])
 def test_a_truncated_batch_is_named(tiny: DatasetCard, size: int) -> None:
     path = tiny.root / "train"

@@ -13,7 +13,6 @@ from squeezenas.core.dataset_card import DatasetCard
 from squeezenas.core.recipes import load_dataset
 from squeezenas.data import coco_masks
 from squeezenas.data.check import check_dataset
-from squeezenas.data.coco_drawing import draw_panoptic, unpacked_runs
 from squeezenas.data.decode import read_frame
 from squeezenas.data.frames import frames
 
@@ -243,14 +242,20 @@ def test_an_image_of_another_size_than_the_json_says(toy: DatasetCard) -> None:
     assert not (toy.masks / "instances" / "toy" / "two.png").exists()
 
 
-def test_run_lengths_are_unpacked_as_pycocotools_packs_them() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        shape = np.asfortranarray(rng.random((7, 90)) < rng.choice([0.01, 0.1, 0.5]), np.uint8)
-        text = run_length.encode(shape)["counts"].decode()
-        column = np.concatenate([[0], shape.ravel("F"), [1 - shape[-1, -1]]])
-        expected = np.diff(np.flatnonzero(np.diff(column)), prepend=0)
-        assert unpacked_runs(text) == expected.tolist()
+def test_what_takes_long_is_refused_before_it_is_drawn(
+    toy: DatasetCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coco_masks, "draw_instances", None)
+    large = {"file_name": "one.jpg", "height": 9459, "width": 9459}
+    write(toy, entry(1, 17, SQUARE), images=[{"id": 1, **large}])
+    with pytest.raises(ValueError, match=r"instances_toy\.json.*for 9459x9459 .*one\.jpg is 8x10"):
+        frames(toy, "train")
+    monkeypatch.setattr(coco_masks, "MOST_DRAWN", 240)
+    write(toy, *(entry(number, 17, SQUARE) for number in range(4)))
+    with pytest.raises(
+        ValueError, match=r"instances_toy\.json: 4 annotations of one\.jpg, of 8x10"
+    ):
+        frames(toy, "train")
 
 
 def test_pictures_that_a_link_leads_to_are_not_taken_for_old_masks(
@@ -273,12 +278,6 @@ def test_classes_in_another_order_are_told(toy: DatasetCard) -> None:
     write(toy, categories=categories)
     with pytest.raises(ValueError, match="the card has another order than their ids"):
         frames(toy, "train")
-
-
-@pytest.mark.parametrize("name", ["../one.png", "/etc/passwd", "a/one.png", ".."])
-def test_pictures_of_segments_lie_in_their_folder(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"is no file name|pipe or device"):
-        draw_panoptic(tmp_path, [{"file_name": name, "segments_info": []}], {})
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -76,6 +77,66 @@ def test_what_looks_like_scans_behind_the_end_or_in_a_comment_does_not_count(
     Image.fromarray(noise).save(path, comment=b"\xff\xda" * 5000)
     path.write_bytes(path.read_bytes() + b"\xff\xda" * 5000)  # as phones add their films
     assert read_image(path).shape == (1500, 2000, 3)
+
+
+def tiff(order: str, sizes: list[tuple[int, int, int]], large: bool = False) -> bytes:
+    """A grey picture of zeros; tag, type and value of what says its size."""
+    others = [(258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 1000), (277, 3, 1), (279, 4, 400)]
+    head = struct.pack(f"{order}HHHQQ", 43, 8, 0, 16, len(sizes) + 6)
+    if not large:
+        head = struct.pack(f"{order}HLH", 42, 8, len(sizes) + 6)
+    body = b"".join(
+        struct.pack(order + ("HHQ" if large else "HHL"), tag, kind, 1)
+        + struct.pack(order + {3: "H", 4: "L", 17: "Q" if large else "L"}[kind], value).ljust(
+            8 if large else 4, b"\0"
+        )
+        for tag, kind, value in [*sizes, *others]
+    )
+    whole = (b"II" if order == "<" else b"MM") + head + body + bytes(8)
+    return whole.ljust(996, b"\0") + struct.pack("<L", 20) + bytes(400)
+
+
+TWENTY, EIGHT = [(256, 3, 20), (257, 3, 20)], [(256, 3, 8), (257, 3, 8)]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow
+@pytest.mark.parametrize(
+    "content",
+    [
+        tiff("<", [(256, 17, 996), (257, 17, 996), *EIGHT]),  # SLONG8, which Pillow skips
+        tiff("<", [(256, 17, 20), (257, 17, 20), *EIGHT], large=True),
+        tiff("<", [*TWENTY, *EIGHT]),
+        tiff(">", [*EIGHT, *TWENTY]),
+        tiff("<", [*TWENTY, EIGHT[1]]),
+        # Pillow reads the directory of a small file at the half of the place in a large one's head
+        tiff(">", TWENTY, large=True).ljust(8 << 16, b"\0") + tiff(">", EIGHT)[8:],
+        tiff("<", TWENTY)[:40],
+        b"II*\0" + b"\xff" * 8,
+        b"II+\0\x08\0\0\0" + b"\xff" * 16,
+    ],
+)
+def test_a_tiff_of_two_sizes_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Pillow bounds the one, OpenCV would make room for the other."""
+    path = tmp_path / "x.tif"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.tif is damaged or no image"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["L", "RGB", "P", "1", "16 bits", "big"])
+def test_ordinary_tiffs_are_as_opencv_reads_them(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.tif"
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 26, 3), np.uint8)
+    if kind == "16 bits":
+        cv2.imwrite(str(path), pixels.astype(np.uint16) * 257)
+    else:
+        picture = Image.fromarray(pixels)
+        picture.convert("RGB" if kind == "big" else kind).save(path, big_tiff=kind == "big")
+    plain = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    np.testing.assert_array_equal(read_image(path), plain)
+    for order in "<>":
+        path.write_bytes(tiff(order, TWENTY))
+        assert read_mask_ids(path).shape == (20, 20)
 
 
 @pytest.mark.parametrize("read", [read_image, read_mask_ids, require_whole, image_size])

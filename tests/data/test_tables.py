@@ -5,6 +5,7 @@ import json
 import random
 import re
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -326,6 +327,32 @@ def test_an_array_that_says_it_is_of_terabytes_is_not_made(tmp_path: Path) -> No
     assert len(lies) == len(honest) == 160
     npz(tmp_path / "t.npz", ("depth.npy", lies))
     with pytest.raises(ValueError, match=r"t\.npz: .*160 bytes are no array \(40000000000,\)"):
+        read_table(card(tmp_path, "t.npz"))
+
+
+def test_an_archive_unpacks_no_more_than_it_says(tmp_path: Path) -> None:
+    path = npz(tmp_path / "t.npz", ("depth.npy", bytes(32 << 20)))
+    for place in (b"PK\x03\x04", b"PK\x01\x02"):  # what it says, twice
+        at = path.read_bytes().index(place) + (22 if place[2] == 3 else 24)
+        content = bytearray(path.read_bytes())
+        content[at : at + 4] = (160).to_bytes(4, "little")
+        path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"t\.npz: no whole archive of arrays"):
+        read_table(card(tmp_path, "t.npz"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+@pytest.mark.parametrize("kind", ["[]", "'<U0'", "'|V0'", "'|S0'", "('<f8', (0,))", "'<f8'"])
+def test_rows_of_nothing_are_refused(tmp_path: Path, kind: str) -> None:
+    """They take no bytes, however many there are."""
+    shape = "(1099511627776, 0)" if kind == "'<f8'" else "(1099511627776,)"
+    head = f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}}}".encode()
+    content = b"\x93NUMPY\x01\0" + len(head).to_bytes(2, "little") + head
+    npz(tmp_path / "t.npz", ("depth.npy", content))
+    with pytest.raises(ValueError, match=r"t\.npz: .*has nothing in it"):
         read_table(card(tmp_path, "t.npz"))
 
 

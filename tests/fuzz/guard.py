@@ -66,6 +66,8 @@ class Guard:
             self._hear_path(event, arguments[0], arguments[2] & (os.O_ACCMODE | os.O_CREAT) != 0)
         elif event in CHANGES:
             self._hear_path(event, arguments[0], True)
+            if event == "os.rename":  # os.replace is one too
+                self._hear_path(event, arguments[1], True)
         elif event == "os.symlink":
             self._hear_path(event, arguments[1], True)
 

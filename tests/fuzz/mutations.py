@@ -20,6 +20,7 @@ from tests.fuzz.target import Kind, Target
 NUMBERS = [
     0, 1, -1, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**32,
     2**63 - 1, 2**63, 2**64, -(2**31), -(2**63) - 1, 10**18, 10**30,
+    10**400,
 ]  # fmt: skip
 RAW = {  # texts that no writer of JSON would write, by what stands for them
     "@digits": "7" * 5000,
@@ -48,6 +49,15 @@ RAW_YAML = {
     "@environment": "${oc.env:HOME}",
     "@reference": '"${models}${models}"',
     "@tag": "!!float x",
+    "@bool": "!!bool maybe",
+    "@time": "!!timestamp foo",
+    "@nothing": '!!int ""',
+    "@quoted_sixty": '!!int "1' + ":59" * 20_000 + '"',
+    "@real_sixty": "1" + ":59" * 300 + ".5",
+    "@hexadecimal": "0x" + "f" * 5000,
+    "@letter": r'"\UFFFFFFFF"',
+    "@place": '"${oc.env:X_ROOT,' + "a," * 10_000 + '}"',
+    "@brackets": '"${oc.env:X_ROOT,' + "[" * 5_000 + '}"',
 }
 WORDS = [
     "", " ", "../../../../etc/passwd", "/etc/passwd", "~root", "\0", "\x1b[2J", "\u202e", "\ud800",
@@ -165,7 +175,8 @@ def _extreme(rng: Random, raw: dict[str, str], before: Any) -> Any:
         case 1:
             return rng.choice([None, True, False, {}, [], "", [[]], {"": {}}])
         case 2 if isinstance(before, int | float):
-            return rng.choice([-before, before + 1, before / 3, str(before), [before], 1e308])
+            third = before / 3 if abs(before) < 1e300 else before // 3  # no float is so large
+            return rng.choice([-before, before + 1, third, str(before), [before], 1e308])
         case 2 | 3:
             return rng.choice(NUMBERS)
         case _:

@@ -111,6 +111,11 @@ def safetensors(header: object) -> bytes:
     return struct.pack("<Q", len(text)) + text + bytes(4)
 
 
+def beside(tensor: object) -> bytes:
+    whole = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    return safetensors({"a": tensor, "b": whole})
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -118,6 +123,10 @@ def safetensors(header: object) -> bytes:
         safetensors({"a": {"dtype": "F32", "shape": [1 << 38], "data_offsets": [0, 1 << 40]}}),
         safetensors({"a": {"dtype": "F32", "shape": [1 << 62, 4], "data_offsets": [0, 4]}}),
         safetensors({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [4, 0]}}),
+        safetensors({"a": {"dtype": "F4", "shape": [8], "data_offsets": [0, 4]}}),
+        safetensors({"a": {"dtype": "F8_E8M0", "shape": [4], "data_offsets": [0, 4]}}),
+        beside({"dtype": "F32", "shape": [0, 1 << 62, 1 << 62], "data_offsets": [0, 0]}),
+        beside({"dtype": "F32", "shape": [0, (1 << 64) - 1], "data_offsets": [0, 0]}),
         struct.pack("<Q", 1 << 63) + b"{}",
         struct.pack("<Q", 8) + b"[[[[[[[[",
         safetensors({"__metadata__": {"squeezenas": "[" * 99_999}}),

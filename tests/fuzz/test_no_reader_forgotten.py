@@ -15,7 +15,7 @@ PARSERS = {
     "pickle": {"load", "loads", "Unpickler"},
     "zipfile": {"ZipFile"},
     "tarfile": {"open", "TarFile"},
-    "cv2": {"imread", "imdecode"},
+    "cv2": {"imread", "imdecode", "VideoCapture"},
     "Image": {"open"},
     "csv": {"reader", "DictReader"},
     "OmegaConf": {"load", "from_dotlist"},
@@ -30,6 +30,7 @@ REASONS = {
     "ask_tell.liveness": "files of /proc",
     "core.files": "writes only",
     "costs.latency": "files of /proc",
+    "cli.sources": "videos are checked by their head only: the rest is FFmpeg's",
     "cli.resuming": "numbers of processes, compared as texts",
     "cli.stopping": "numbers of processes, compared as texts",
     "predictors.gcn": "bytes of this process",
@@ -87,5 +88,8 @@ def test_reasons_and_targets_are_of_modules_that_exist(repository: Path) -> None
 
 
 def test_the_scan_sees_what_it_should() -> None:
-    text = "import json\njson.loads('1'); path.read_text(); np.load(p); x.load(p)"
-    assert parsing(ast.parse(text)) == {"json.loads", "read_text", "np.load"}
+    text = (
+        "import json\njson.loads('1'); path.read_text(); np.load(p); x.load(p); cv2.VideoCapture(p)"
+    )
+    found = {"json.loads", "read_text", "np.load", "cv2.VideoCapture"}
+    assert parsing(ast.parse(text)) == found

@@ -12,6 +12,7 @@ import torch
 from squeezenas.core.architecture import Architecture
 from squeezenas.core.seal import BLANK, filled
 from squeezenas.core.space import make_space
+from squeezenas.predictors.boosting import MOST_WORK, BoostingConfig
 from squeezenas.predictors.measures import measures
 from squeezenas.predictors.predictor import make_predictor, predictors
 from squeezenas.predictors.saved import load_predictor, save_predictor
@@ -178,6 +179,8 @@ def rewritten(path, **changes):
         ({"settings": {"hidden": "many"}}, "holds no mlp that fits its settings"),
         ({"settings": []}, "settings: expected"),
         ({"predictor": "boosting", "settings": {}}, "holds no boosting that fits its .*encoded"),
+        ({"predictor": "boosting", "settings": {"depth": 30}}, "settings.depth: "),
+        ({"settings": {"members": 10**6}}, "settings.members: "),
         ({"predictor": "gcn", "settings": {}}, "holds no gcn that fits its settings"),
         ({"predictor": "os.system"}, "holds no os.system that fits"),
         ({"deviation": 0}, "deviation: expected"),
@@ -196,3 +199,33 @@ def test_words_that_do_not_fit_the_weights_are_refused(changes, message, learned
     with pytest.raises(ValueError, match=message) as raised:
         load_predictor(path, SPACE)
     assert "p.safetensors" in str(raised.value)
+
+
+def test_a_file_has_no_more_networks_than_members(tmp_path):
+    path = tmp_path / "p.safetensors"
+    settings = {"epochs": 1, "members": 2}
+    save_predictor(path, fitted("mlp", count=10, **settings), "mlp")
+    assert len(load_predictor(path, SPACE).networks) == 2
+    rewritten(path, settings=settings | {"members": 1})
+    with pytest.raises(ValueError, match=r"p\.safetensors.*there are 2 networks and members=1"):
+        load_predictor(path, SPACE)
+
+
+def test_trees_are_grown_again_only_of_picks_and_within_bounds(learned, tmp_path, monkeypatch):
+    predictor = learned("boosting")
+    again = make_predictor("boosting", QUICK["boosting"], SPACE)
+    state = predictor.state()
+    with pytest.raises(ValueError, match="encoded has numbers that are no picks"):
+        again.load_state(state | {"encoded": state["encoded"] / 3})
+    save_predictor(tmp_path / "p.safetensors", predictor, "boosting")
+    monkeypatch.setattr("squeezenas.predictors.boosting.MOST_WORK", 1000)
+    with pytest.raises(
+        ValueError, match=r"p\.safetensors.*100 trees of depth 3 would take too long"
+    ):
+        load_predictor(tmp_path / "p.safetensors", SPACE)
+
+
+def test_all_of_a_table_can_be_learned():
+    """NAS-Bench-201 has 15,625 rows of 30 picks, the settings being the default ones."""
+    config = BoostingConfig()
+    assert 15_625 * 30 * config.trees * config.depth * config.features < MOST_WORK / 8

@@ -1,13 +1,17 @@
+import math
+from random import Random
+
 import pytest
 import torch
 from torch import nn
 
 from squeezenas.core.model_card import ModelCard
 from squeezenas.core.recipes import cards, load_dataset, load_model
+from squeezenas.core.space import make_space, spaces
 from squeezenas.costs.macs import gmacs, parameters
 from squeezenas.engine.torchvision_import import import_torchvision
 from squeezenas.nn.batch_norm import BatchNorm2d
-from squeezenas.zoo.build import build, networks
+from squeezenas.zoo.build import GROWN, MOST, build, networks
 from tests.spaces.published import NETWORKS
 
 TASKS = {name: load_model(name).task for name in cards("models")}
@@ -171,3 +175,42 @@ def test_language_networks_are_built(name: str) -> None:
         output = network.eval()(torch.zeros(3, 2, dtype=torch.int64))
     assert output.logits.shape == (3, 2, card.words)
     assert parameters(network) == pytest.approx(card.costs.parameters_millions, rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("baseline_lstm_ptb", {"backbone": "lstm99_99999"}),
+        ("baseline_lstm_ptb", {"backbone": "lstm2_30000"}),
+        ("baseline_lstm_ptb", {"words": None, "classes": ("a", "b"), "backbone": "lstm2_30000"}),
+        ("darts_rnn_ptb", {"words": 10_000_000}),
+        ("darts_rnn_ptb", {"scale": {"hidden": 100_000}}),
+        ("darts_v1_cifar10", {"scale": {"cells": 3, "channels": 100_000}}),
+        ("squeezenas_mac_small", {"scale": {"width": 100.0, "depth": 1.0}}),
+    ],
+)
+def test_networks_without_end_are_not_built(name: str, change: dict[str, object]) -> None:
+    card = load_model(name).model_copy(update=change)
+    with pytest.raises(ValueError, match=f"^model card {name}: it would have .* parameters, more"):
+        build(card)
+
+
+@pytest.mark.parametrize("name", ["squeezenas_mac_small", "baseline_lraspp_mobilenetv3_large"])
+def test_counting_changes_no_weight(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    card, states = load_model(name), []
+    for bound in (math.inf, 0):
+        for constant in ("GROWN", "NAMED"):
+            monkeypatch.setattr(f"squeezenas.zoo.build.{constant}", bound)
+        torch.manual_seed(0)
+        states.append({**build(card).state_dict(), "afterwards": torch.rand(3)})
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+@pytest.mark.parametrize("name", sorted(set(spaces.names()) - {"tabular"}))
+def test_spaces_are_small_by_their_own_sizes(name: str) -> None:
+    """Else one could be too large without being counted."""
+    space = make_space(name)
+    with torch.device("meta"):
+        network = space.network(space.sample(Random(0)), 10_000, space.heads[0])
+    assert sum(parameter.numel() for parameter in network.parameters()) < MOST / GROWN**2

@@ -158,8 +158,9 @@ def test_redirects_are_followed(target):
     assert target.read_bytes() == CONTENT
 
 
-def test_no_redirect_leads_from_https_to_http():
-    request = urllib.request.Request("https://example.org/net.pth")
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", "HttpS"])
+def test_no_redirect_leads_from_https_to_http(scheme):
+    request = urllib.request.Request(f"{scheme}://example.org/net.pth")
     with pytest.raises(Exception, match="not https"):
         module._SafeRedirects().redirect_request(
             request, None, 302, "Found", {}, "http://localhost/net.pth"
@@ -195,6 +196,31 @@ def test_mirrors(target, tmp_path, monkeypatch):
         monkeypatch.setenv("SQUEEZENAS_MIRROR", server.url.rpartition("/")[0])
         download(url, target, RIGHT)
     assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("scheme", ["file", "FILE"])
+@pytest.mark.parametrize("name", ["pipe", "zero", "folder"])
+def test_only_regular_files_are_copied(target, tmp_path, monkeypatch, name, scheme):
+    monkeypatch.setattr(module, "LARGEST", 1000)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=rf"{name} cannot be fetched \(it is a folder, pipe or dev"):
+        download(f"{scheme}://{tmp_path}/{name}", target, RIGHT)
+    assert names(target) == set()
+
+
+def test_what_is_too_large_is_not_kept(target, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 1000)
+    (tmp_path / "large").write_bytes(CONTENT)
+    with pytest.raises(OSError, match="it sends more than 1,000 bytes"):
+        download((tmp_path / "large").as_uri(), target, RIGHT)
+    assert names(target) == set()
+
+
+def test_an_address_with_a_zero_byte(target):
+    with pytest.raises(OSError, match="file:///a%00b cannot be fetched"):
+        download("file:///a%00b", target, RIGHT)
 
 
 def test_processes_that_want_the_same_file_share_one_transfer(target, repository):
