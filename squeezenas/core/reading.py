@@ -219,8 +219,8 @@ def check_yaml(text: str) -> bool:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if root is None and isinstance(event, yaml.NodeEvent):
             root = event
-        if getattr(event, "tag", None) is not None:
-            raise ValueError(f"the tag {event.tag[:60]!r} is not read; take it out")
+        if (tag := getattr(event, "tag", None)) is not None:
+            raise ValueError(f"the tag {tag[:60]!r} is not read; take it out")
         if isinstance(event, yaml.CollectionStartEvent):
             levels.append((event.anchor, 1))
             if len(levels) - 1 > DEPTH:

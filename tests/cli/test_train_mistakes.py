@@ -152,7 +152,8 @@ def test_a_search_is_not_resumed_by_train(tmp_path, capsys, monkeypatch):
     assert main(["search", *toy_search.arguments(tmp_path, *words)]) == 0
     folder = tmp_path / "runs" / "toy"
     said = told(capsys, "train", "--resume", str(folder))
-    assert f"{folder} is a run of search.py, not of train.py (by its config.yaml); continue it with" in said
+    assert f"{folder} is a run of search.py, not of train.py (by its config.yaml)" in said
+    assert f"continue it with `python search.py --resume {folder}`" in said
 
 
 def test_weights_of_another_architecture(trained, tmp_path, capsys):
