@@ -20,7 +20,7 @@ from squeezenas.core.architecture import Choice
 from squeezenas.core.reading import read_json, read_plain_yaml, read_text
 from squeezenas.costs.table import CostTable
 
-SIZE = r"\d{1,9}"
+_SIZE = r"\d{1,9}"
 """Of a layer; Python converts no number of thousands of digits."""
 
 
@@ -150,8 +150,8 @@ def layers_table(
 
 def _operator(path: Path, key: str) -> Operator:
     match = re.fullmatch(
-        rf"(\w+?)_H({SIZE})_W({SIZE})_(?:C({SIZE})|Cin({SIZE})_Cout({SIZE}))"
-        rf"(?:_kernel({SIZE}))?(?:_stride({SIZE}))?(?:_dilation({SIZE}))?",
+        rf"(\w+?)_H({_SIZE})_W({_SIZE})_(?:C({_SIZE})|Cin({_SIZE})_Cout({_SIZE}))"
+        rf"(?:_kernel({_SIZE}))?(?:_stride({_SIZE}))?(?:_dilation({_SIZE}))?",
         key,
     )
     if match is None:
@@ -162,10 +162,10 @@ def _operator(path: Path, key: str) -> Operator:
 
 
 def _block(path: Path, key: object) -> Block:
-    shape = rf"{SIZE}(?:x{SIZE})*"
+    shape = rf"{_SIZE}(?:x{_SIZE})*"
     match = re.fullmatch(
         rf"(\w+)-input:({shape})-output:({shape})"
-        rf"(?:-expand:({SIZE})-kernel:({SIZE})-stride:({SIZE})-idskip:([01]))?:?",
+        rf"(?:-expand:({_SIZE})-kernel:({_SIZE})-stride:({_SIZE})-idskip:([01]))?:?",
         str(key),
     )
     if match is None:
