@@ -40,8 +40,9 @@ def open_study(
         except DuplicatedStudyError:
             study = storage.get_study_id_from_name(name)
         found = [direction.name.lower() for direction in storage.get_study_directions(study)]
-        theirs = storage.get_study_user_attrs(study).get(IDENTITY)
+        # Counted first: whoever makes a trial of ours has written the identity before.
         count = storage.get_n_trials(study)
+        theirs = storage.get_study_user_attrs(study).get(IDENTITY)
     if found != list(directions):
         raise _of_another(name, "directions", found, list(directions))
     if theirs is None and count:
