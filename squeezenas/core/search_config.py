@@ -155,6 +155,16 @@ class SearchRegime(Feed):
             )
         return self
 
+    @field_validator("loss")
+    @classmethod
+    def _no_auxiliary_head(cls, loss: Loss) -> Loss:
+        if loss.auxiliary:
+            raise ValueError(
+                "a supernet has no auxiliary head; leave auxiliary out, and set it where the "
+                "chosen network is trained"
+            )
+        return loss
+
     @field_validator("warmup_epochs")
     @classmethod
     def _leaves_epochs(cls, warmup: int, info: ValidationInfo) -> int:

@@ -1,4 +1,4 @@
-"""Data against a schema: all faults at once, each with its full key and what to do about it."""
+"""Data against a schema: the faults at once, each with its full key and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from squeezenas.core.schema import Key, keys, show
 M = TypeVar("M", bound=BaseModel)
 LONGEST = 600
 """Characters of what is said of one key, before where it comes from."""
+MOST = 50
+"""Keys that are told of at once."""
 Origin = Callable[[str], str]
 
 
@@ -27,7 +29,7 @@ def validated(model: type[M], data: Any, origin: Origin, prefix: str = "") -> M:
         prefix: dotted path of the data within the whole configuration.
 
     Raises:
-        ValueError: everything that is wrong, one line a key.
+        ValueError: what is wrong, one line a key; of very many the first.
     """
     try:
         return model.model_validate(data)
@@ -39,7 +41,8 @@ def validated(model: type[M], data: Any, origin: Origin, prefix: str = "") -> M:
             line = shortened(f"{shortened(full)}: {_sentence(full, fault, known)}")
             lines.append(f"{line} {origin(full)}".rstrip())
         head = f"{len(lines)} keys are wrong:\n  " if len(lines) > 1 else ""
-        raise ValueError(head + "\n  ".join(lines)) from None
+        more = [f"and {len(lines) - MOST} more"] if len(lines) > MOST else []
+        raise ValueError(head + "\n  ".join(lines[:MOST] + more)) from None
 
 
 def shortened(text: str) -> str:

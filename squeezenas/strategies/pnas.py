@@ -39,7 +39,7 @@ class PNASConfig(Strict):
     block, so a search takes about blocks times K trials; 20 to 50 suit a few hundred."""
     predictor: Literal["mlp", "rnn"] = "mlp"
     """What ranks: an MLP, where blocks are alike on their mean, or an LSTM over the options."""
-    members: Positive = 5
+    members: int = Field(5, ge=1, le=100)
     """Predictors in an ensemble, each of which learns on all but one part of the trials."""
     epochs: Positive = 50
     """Passes of each predictor over the trials."""

@@ -30,6 +30,7 @@ from squeezenas.data.frames import require_different_stems
 from squeezenas.data.loaders import draw_seed
 from squeezenas.engine import precision
 from squeezenas.engine.distributed import Process, wait
+from squeezenas.nn.cell_heads import AuxiliaryClassifier
 from squeezenas.nn.language_network import LanguageNetwork
 from squeezenas.nn.memory_format import channels_last
 from squeezenas.tasks.task import Task
@@ -181,6 +182,12 @@ def build_stage(
     network = build(_at_scale(config, card), card.num_classes)
     if isinstance(network, LanguageNetwork):
         network.dropout = stage.dropout
+    sides = (isinstance(module, AuxiliaryClassifier) for module in network.modules())
+    if stage.loss.auxiliary and not any(sides):
+        raise ValueError(
+            f"regime.stages.{name}.loss.auxiliary={stage.loss.auxiliary:g}: {config.models.name} "
+            "has no auxiliary head; set it to 0, or for cells regime.scale.auxiliary=true"
+        )
     report = transfer(network, weights, card.classes) if weights else None
     return StageParts(
         name=name,

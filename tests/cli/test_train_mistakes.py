@@ -56,6 +56,7 @@ def refused(tmp_path, capsys):
         (".optimiser.name=fusedsgd", "needs NVIDIA's apex"),
         (".optimiser={name: sgd, momentum: 0}", "optimiser.name=sgd cannot be made"),
         (".loss.class_weights=[1,2,3]", "has 3 weights for the 19 classes of street_scenes"),
+        (".loss.auxiliary=0.4", "auxiliary=0.4: toy has no auxiliary head"),
         (".crop=[40,64]", "regime.stages.street_scenes.crop: sides must be multiples of 32"),
         (".accumulation=3", "batch_size 4 does not divide by accumulation 3"),
         (".precision=fp16", "precision=fp16 needs a GPU"),

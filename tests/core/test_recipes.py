@@ -120,6 +120,12 @@ def test_every_mistake_is_listed_with_its_full_key_and_place():
     assert any(line.startswith("  regime.crop: ") and "[32, 64]" in line for line in lines)
 
 
+def test_of_very_many_mistakes_the_first_are_listed():
+    head, *lines, last = wrong(*(f"regime.key{i}=1" for i in range(1000))).splitlines()
+    assert (head, last) == ("1000 keys are wrong:", "  and 950 more")
+    assert [line.partition(":")[0] for line in lines] == [f"  regime.key{i}" for i in range(50)]
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [

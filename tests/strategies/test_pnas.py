@@ -55,6 +55,11 @@ def test_it_begins_with_its_first_level(beam, initial):
     assert strategy.initial == initial
 
 
+def test_an_ensemble_that_no_predictor_has():
+    with pytest.raises(ValueError, match="members: expected integer >= 1, <= 100, got 101"):
+        make_strategy("pnas", {"members": 101}, make_space("pnas_cell", {"blocks": 2}), 0)
+
+
 def test_neighbouring_seeds_share_no_predictor(monkeypatch):
     space, seeds = ToyChain(3, 4, 3, 5, 2), []
     merit, _ = planted(space)
