@@ -35,14 +35,15 @@ def validated(model: type[M], data: Any, origin: Origin, prefix: str = "") -> M:
         return model.model_validate(data)
     except ValidationError as error:
         known = {key.path: key for key in keys(model, prefix, data)}
-        lines = []
-        for fault in error.errors(include_url=False):
+        faults, lines = error.errors(include_url=False), []
+        for fault in faults[:MOST]:
             full = _full_key(prefix, fault)
             line = shortened(f"{shortened(full)}: {_sentence(full, fault, known)}")
             lines.append(f"{line} {origin(full)}".rstrip())
-        head = f"{len(lines)} keys are wrong:\n  " if len(lines) > 1 else ""
-        more = [f"and {len(lines) - MOST} more"] if len(lines) > MOST else []
-        raise ValueError(head + "\n  ".join(lines[:MOST] + more)) from None
+        head = f"{len(faults)} keys are wrong:\n  " if len(faults) > 1 else ""
+        if len(faults) > MOST:
+            lines.append(f"and {len(faults) - MOST} more")
+        raise ValueError(head + "\n  ".join(lines)) from None
 
 
 def shortened(text: str) -> str:
